@@ -1,0 +1,274 @@
+"""The recipes' command lines and configuration files; nothing else of ours is imported here.
+
+An option that belongs to a step is registered under ``step.parameter`` and is passed on only when
+the user gave it: each default is written once, in the step (a test compares them with the help).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import shtab
+
+EXIT_CODES = """\
+exit status:
+  0    everything asked for was computed or already there
+  1    some subjects failed; the others were delivered
+  2    wrong arguments or unusable input; nothing was computed
+  130  interrupted
+"""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that takes ``--under_scores`` too, and options from a TOML file."""
+
+    def __init__(self, **kwargs):
+        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **kwargs)
+
+    def parse_known_args(self, args=None, namespace=None):
+        import sys
+
+        args = [_dashed(arg) for arg in (sys.argv[1:] if args is None else args)]
+        config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        config.add_argument("--config")
+        known, _ = config.parse_known_args(args)
+        if known.config:
+            self._use_config(Path(known.config))
+        return super().parse_known_args(args, namespace)
+
+    def _use_config(self, path: Path) -> None:
+        """Take values of a TOML file as defaults; keys are the options without their dashes."""
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            self.error(f"--config {path}: cannot be read: {error.strerror}")
+        except tomllib.TOMLDecodeError as error:
+            self.error(f"--config {path}: not valid TOML: {error}")
+        actions = {option.lstrip("-"): a for a in self._actions for option in a.option_strings}
+        for key, value in values.items():
+            action = actions.get(key.replace("_", "-"))
+            if action is None or key in ("help", "version", "config"):
+                self.error(f"--config {path}: unknown key {key!r}; known: {', '.join(actions)}")
+            action.default = self._config_value(path, key, action, value)
+            action.required = False
+
+    def _config_value(self, path: Path, key: str, action: argparse.Action, value: Any) -> Any:
+        if action.nargs == 0:
+            if not isinstance(value, bool):
+                self.error(f"--config {path}: {key} is a switch: write true or false, not {value!r}")
+            return value
+        many = action.nargs in ("+", "*")
+        values = value if isinstance(value, list) else [value]
+        if not many and len(values) != 1:
+            self.error(f"--config {path}: {key} takes one value, not {value!r}")
+        try:
+            typed = [self._get_value(action, str(v)) for v in values]
+            for item in typed:
+                self._check_value(action, item)
+        except argparse.ArgumentError as error:
+            self.error(f"--config {path}: {error}")
+        return typed if many else typed[0]
+
+
+def _dashed(arg: str) -> str:
+    """``--participant_label=01`` → ``--participant-label=01``; values are left alone."""
+    if not arg.startswith("--"):
+        return arg
+    name, sign, value = arg.partition("=")
+    return name.replace("_", "-") + sign + value
+
+
+def _label(text: str) -> str:
+    """``sub-01`` and ``01`` name the same participant."""
+    return text.removeprefix("sub-").removeprefix("ses-")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def _frames(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
+    return value
+
+
+class _Group:
+    """Options of one heading; ``step`` registers one that goes to a step when it was given."""
+
+    def __init__(self, parser: Parser, title: str, description: str | None = None):
+        self._group = parser.add_argument_group(title, description)
+
+    def add(self, *names: str, **kwargs) -> argparse.Action:
+        return self._group.add_argument(*names, **kwargs)
+
+    def step(self, step: str, name: str, parameter: str | None = None, **kwargs) -> None:
+        parameter = parameter or name.lstrip("-").replace("-", "_")
+        self._group.add_argument(
+            name, dest=f"{step}.{parameter}", default=argparse.SUPPRESS, **kwargs
+        )
+
+
+def step_options(namespace: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What the user gave, by step: ``{"fit": {"latent_dim": 9}, …}``."""
+    given: dict[str, dict[str, Any]] = {}
+    for dest, value in vars(namespace).items():
+        step, dot, parameter = dest.partition(".")
+        if dot:
+            given.setdefault(step, {})[parameter] = value
+    return given
+
+
+def _common(parser: Parser, version: str) -> None:
+    parser.add_argument("--version", action="version", version=f"pydra-vae {version}")
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML file with any of these options as keys"
+    ).complete = shtab.FILE
+    shtab.add_argument_to(parser, "--print-completion", help="print a shell's completion script")
+
+
+def _running(parser: Parser) -> None:
+    group = _Group(parser, "running")
+    group.add(
+        "--work-dir", "-w", type=Path, metavar="DIR",
+        help="where steps are cached (default: OUTPUT/work; see the README for when it may go)",
+    ).complete = shtab.DIRECTORY
+    group.add(
+        "--n-procs", "--nprocs", type=_positive, metavar="N",
+        help="processes side by side (default: the number of cores, at most 8)",
+    )  # fmt: skip
+    group.add(
+        "--device", default="auto", metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N or mps; no part of the cache (default: auto)",
+    )
+    group.add("--dry-run", action="store_true", help="say what would be read and written; run nothing")
+    group.add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
+    group.add("--break-locks", action="store_true", help="remove locks that other runs left behind")
+    group.add("--verbose", "-v", action="count", default=0, help="say more; repeat for still more")
+
+
+def finn_parser(prog: str | None = None, version: str = "") -> Parser:
+    """The command line of ``finn``."""
+    parser = Parser(
+        prog=prog,
+        description=(
+            "Latent spaces of BOLD series: one convolutional VAE a subject over voxel time series\n"
+            "(Singla, Bazin and Scherf 2025). Reads an fMRIPrep derivatives folder; writes latent maps,\n"
+            "denoised BOLD, tSNR, reconstruction errors beside their controls, and a report.\n\n"
+            "Without DERIVATIVES: the embedded demo on simulated data, in ./finn-demo."
+        ),
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "derivatives", nargs="?", type=Path, metavar="DERIVATIVES", help="fMRIPrep derivatives folder"
+    ).complete = shtab.DIRECTORY
+    parser.add_argument(
+        "output", nargs="?", type=Path, metavar="OUTPUT", help="folder for the results"
+    ).complete = shtab.DIRECTORY
+    parser.add_argument(
+        "analysis_level", nargs="?", choices=("participant", "group"), metavar="LEVEL",
+        help="participant: fit and report each subject; group: tables and index from OUTPUT alone",
+    )  # fmt: skip
+    _common(parser, version)
+    _reading(parser)
+    _series(parser)
+    _model(parser)
+    _measures(parser)
+    _running(parser)
+    demo = _Group(parser, "demo (without DERIVATIVES)")
+    demo.add("--size", choices=("tiny", "default"), default="default",
+             help="tiny: under a minute, for continuous integration (default: default)")  # fmt: skip
+    return parser
+
+
+def _reading(parser: Parser) -> None:
+    group = _Group(parser, "which runs")
+    many = {"nargs": "+", "metavar": "LABEL"}
+    group.add("--participant-label", type=_label, **many, help="subjects, with or without sub-")
+    group.add("--session-label", type=_label, **many, help="sessions, with or without ses-")
+    group.add("--task-id", **many, help="tasks; several are joined in time in the order given")
+    group.add("--run", type=int, nargs="+", metavar="N", help="run numbers")
+    group.add("--space", help="output space (default: MNI152NLin2009cAsym, else the only one there is)")
+    group.add("--res", help="resolution entity, where several exist")
+    group.add("--echo", help="echo entity, where several exist")
+
+
+def _series(parser: Parser) -> None:
+    group = _Group(parser, "from volumes to series")
+    group.add(
+        "--atlas", default="Schaefer2018", metavar="NAME|FILE|none",
+        help="voxels are those of this atlas, all labels > 0: a TemplateFlow atlas, a dseg.nii.gz with its"
+        " .tsv beside it, or none for the runs' brain mask (default: Schaefer2018, 200 parcels,"
+        " 17 networks)",
+    )  # fmt: skip
+    group.add("--mask", type=Path, metavar="FILE", help="voxels are those of this mask, inside the atlas")
+    group.step(
+        "extract", "--confounds", "strategy", choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
+        help="nilearn's fMRIPrep denoising strategy (default: none)",
+    )  # fmt: skip
+    group.step("extract", "--fd-threshold", type=float, metavar="MM",
+               help="censor frames with a larger framewise displacement (default: none)")  # fmt: skip
+    group.step("extract", "--dummy-scans", type=_frames, metavar="N",
+               help="censor the first N frames beside the non-steady-state ones (default: 0)")  # fmt: skip
+    group.step("extract", "--smoothing-fwhm", type=float, metavar="MM", help="smooth (default: no)")
+    group.step("extract", "--high-pass", type=float, metavar="HZ", help="high-pass filter (default: no)")
+    group.step(
+        "normalize", "--normalize", "method", choices=("minmax", "minmax_timepoint", "global", "zscore"),
+        help="minmax: each voxel to [0, 1]; minmax_timepoint: each frame, as scikit-learn's MinMaxScaler"
+        " does to voxels × time (default: minmax)",
+    )  # fmt: skip
+    group.step("normalize", "--no-match-baselines", "match_baselines", action="store_false",
+               help="keep the difference between the runs' voxel means")  # fmt: skip
+
+
+def _model(parser: Parser) -> None:
+    group = _Group(parser, "model and training")
+    group.add("--preset", choices=("paper",), help="paper: everything that the paper states")
+    group.step("fit", "--network", choices=("lk", "paper", "dense"), help="(default: lk)")
+    group.step("fit", "--latent-dim", type=_positive, metavar="D", help="(default: 9)")
+    group.step("fit", "--linear-skip", choices=("none", "pca"),
+               help="pca: start from PCA of the same size (default: none)")  # fmt: skip
+    group.step("fit", "--mixing", type=float, metavar="P",
+               help="share of training voxels replaced by mixtures of two (default: 0)")  # fmt: skip
+    group.step("fit", "--recipe", choices=("fast", "paper"),
+               help="fast: one-cycle in steps; paper: constant rate, patience 100 (default: fast)")  # fmt: skip
+    group.step("fit", "--max-steps", type=_positive, metavar="N", help="(default: the recipe's)")
+    group.step("fit", "--max-epochs", type=_positive, metavar="N", help="the smaller of both wins")
+    group.step("fit", "--batch-size", type=_positive, metavar="N", help="voxels a step (default: 280)")
+    group.step("fit", "--learning-rate", type=float, metavar="LR", help="(default: the recipe's)")
+    group.step("fit", "--patience", type=_positive, metavar="EPOCHS", help="(default: the recipe's)")
+    group.step("fit", "--kl-weight", type=float, metavar="W",
+               help="weight of the KL term; 0: z is the encoder's mean (default: 0)")  # fmt: skip
+    group.step("fit", "--kl-annealing-steps", type=_positive, metavar="N",
+               help="linear warm-up of the KL weight (default: none)")  # fmt: skip
+    group.step("fit", "--sample-latent", action="store_true", help="sample z with KL weight 0 too")
+    group.add("--split", choices=("random", "blocked", "parcel", "both"), default="random",
+              help="voxels of training, validation and test (70/10/20): random is the paper's; both adds a"
+              " second fit on 24 mm blocks for the table (default: random)")  # fmt: skip
+    group.add("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    group.step("fit", "--threads", type=_positive, metavar="N",
+               help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
+    group.add("--model", type=Path, metavar="FILE",
+              help="a *_model.safetensors: encode and reconstruct these runs with it; fit nothing")  # fmt: skip
+
+
+def _measures(parser: Parser) -> None:
+    group = _Group(parser, "measures")
+    group.step("tsnr", "--tsnr-units", "units", choices=("auto", "scanner", "scaled"),
+               help="auto: scanner, or scaled where the data are residuals (default: auto)")  # fmt: skip
+    group.add("--mean-image", type=Path, metavar="FILE",
+              help="mean image to add to residual data, for tSNR in scanner units")  # fmt: skip
+    group.step("error", "--emse-frame", type=_frames, metavar="T",
+               help="frame of the volume-wise error (default: 900, else the middle)")  # fmt: skip
