@@ -1,0 +1,80 @@
+"""The command line: what it passes on, what it refuses, and that its help tells the truth."""
+
+import importlib
+import re
+
+import pytest
+
+from pydra_vae.options import finn_parser, step_options
+
+STEPS = {
+    "extract": ("mask_bold", "MaskBold"),
+    "normalize": ("normalize", "Normalize"),
+    "fit": ("fit_cvae", "FitCvae"),
+    "tsnr": ("tsnr", "Tsnr"),
+    "error": ("reconstruction_error", "ReconstructionError"),
+}
+
+
+def _step_actions():
+    return [action for action in finn_parser()._actions if "." in action.dest]
+
+
+def _field(action):
+    from pydra.utils.general import get_fields
+
+    step, parameter = action.dest.split(".")
+    module, name = STEPS[step]
+    task = getattr(importlib.import_module(f"pydra_vae.tasks.{module}"), name)
+    return get_fields(task)[parameter]
+
+
+@pytest.mark.parametrize("action", _step_actions(), ids=lambda action: action.dest)
+def test_step_options_exist_with_the_stated_default_and_choices(action):
+    field = _field(action)
+    if action.choices:
+        assert tuple(action.choices) == tuple(field.allowed_values)
+    stated = re.search(r"\(default: (.+)\)$", action.help or "")
+    if stated and stated[1] not in ("the recipe's", "no", "none") and "900" not in stated[1]:
+        assert str(field.default) in (stated[1], f"{stated[1]}.0")
+    elif stated and stated[1] in ("no", "none"):
+        assert field.default in (None, "none", 0, 0.0)
+
+
+def test_only_what_was_given_reaches_a_step():
+    given = finn_parser().parse_args(["d", "o", "participant", "--latent-dim", "5", "--max_steps=7"])
+    assert step_options(given) == {"fit": {"latent_dim": 5, "max_steps": 7}}
+    assert step_options(finn_parser().parse_args([])) == {}
+
+
+def test_labels_with_and_without_their_prefix():
+    given = finn_parser().parse_args(["d", "o", "participant", "--participant_label", "sub-01", "02"])
+    assert given.participant_label == ["01", "02"]
+
+
+def test_config_file_gives_defaults_and_the_command_line_wins(tmp_path):
+    config = tmp_path / "finn.toml"
+    config.write_text('latent-dim = 4\nparticipant_label = ["sub-03"]\nnetwork = "dense"\n')
+    given = finn_parser().parse_args(["--config", str(config), "--network", "lk"])
+    assert step_options(given)["fit"] == {"latent_dim": 4, "network": "lk"}
+    assert given.participant_label == ["03"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latent-dims = 4", "unknown key 'latent-dims'"),
+        ('network = "resnet"', "invalid choice: 'resnet'"),
+        ("latent-dim = [4, 5]", "latent-dim takes one value"),
+        ("dry-run = 3", "dry-run is a switch"),
+        ("latent-dim = ", "not valid TOML"),
+    ],
+)
+def test_a_bad_config_is_named(tmp_path, capsys, text, message):
+    config = tmp_path / "finn.toml"
+    config.write_text(text)
+    with pytest.raises(SystemExit):
+        finn_parser().parse_args(["--config", str(config)])
+    error = capsys.readouterr().err
+    assert str(config) in error
+    assert message in error
