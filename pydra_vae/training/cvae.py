@@ -1,0 +1,296 @@
+"""Fit a `Cvae` to the voxels of one subject, and run it over any number of voxels.
+
+Rows are voxels. The loss is the mean squared error over the weighted frames, plus `kl_weight` times the KL in nats
+where that is not 0. With a weight of 0, as in Singla et al. (2025), nothing holds σ up and sampling would only
+shrink it, so z = μ unless `sample_latent` (our reading: the paper does not say).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pydra_vae.models.cvae import Cvae, CvaeConfig
+from pydra_vae.models.losses import Terms, gaussian_kl, reparameterise, squared_error
+from pydra_vae.training.devices import reproducible
+from pydra_vae.training.fit import Fit, fit
+from pydra_vae.training.recipes import RECIPES, Recipe
+from pydra_vae.training.rows import Rows
+
+TRAIN, VALIDATION = 0, 1  # codes of split.npy
+VALIDATION_ROWS = 2000  # of each split: enough for 1 % of a mean, cheap beside 50 training steps
+CHUNK = 2048  # rows of a forward pass without gradients
+
+
+@dataclass(frozen=True)
+class CvaeLoss:
+    """What the training minimises.
+
+    Attributes
+    ----------
+    frame_weights : (T,) array or None
+        0 leaves a frame out of the error.
+    mixing : float
+        Voxel mixing, an augmentation: each training series becomes (1 − a) x_i + a x_j with a random other voxel j
+        and a uniform in [0, mixing]. 0 is off; below 1.
+    kl_weight : float
+        Weight of the KL (nats) beside the *mean* squared error; see `models.losses` for its relation to β.
+    sample_latent : bool
+        z ~ q(z | x) although the KL weight is 0.
+    """
+
+    frame_weights: np.ndarray | None = None
+    mixing: float = 0.0
+    kl_weight: float = 0.0
+    sample_latent: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.mixing < 1:
+            raise ValueError(f"mixing is {self.mixing}: it must be at least 0 and below 1")
+        if self.kl_weight < 0:
+            raise ValueError(f"kl_weight is {self.kl_weight}: it must not be negative")
+
+    @property
+    def sampled(self) -> bool:
+        """Is z drawn from q(z | x) in training?"""
+        return self.kl_weight > 0 or self.sample_latent
+
+
+def fit_cvae(
+    x: np.ndarray,
+    split: np.ndarray,
+    *,
+    latent_dim: int = 9,
+    network: str = "lk",
+    components: np.ndarray | None = None,
+    loss: CvaeLoss = CvaeLoss(),
+    recipe: Recipe = RECIPES["fast"],
+    ramp_steps: int = 0,
+    seed: int = 0,
+    threads: int = 1,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 5.0,
+    fingerprint: str = "",
+    progress: Callable[..., None] | None = None,
+) -> tuple[Cvae, Fit]:
+    """Train on the training voxels, choose the weights on the validation voxels.
+
+    Parameters
+    ----------
+    x : (K, T) float32 array
+        Scaled series, one row a voxel; may be memory-mapped.
+    split : (K,) int array
+        0 training, 1 validation, 2 test.
+    components : (D, T) array, optional
+        Orthonormal principal components of the training voxels: gives the model its linear skip.
+    ramp_steps : int
+        Steps over which the KL weight rises from 0.
+    device : torch.device
+    checkpoint, checkpoint_seconds, fingerprint, progress
+        As in `training.fit.fit`.
+
+    Returns
+    -------
+    model : Cvae
+        On the CPU, in eval mode, with the best weights.
+    fit : Fit
+        Its history has train_mse and val_mse from z = μ, on up to 2,000 voxels of each.
+    """
+    train, validation = members(split, TRAIN), members(split, VALIDATION)
+    if len(split) != len(x):
+        raise ValueError(f"split has {len(split)} entries but there are {len(x)} voxels")
+    with reproducible(seed, threads):
+        model = build(x, train, latent_dim, network, components).to(device)
+        rows = Rows(x, device)
+        result = fit(
+            model,
+            _Objective(model, rows, train, loss),
+            _Validation(model, rows, train, validation, loss, seed),
+            n_rows=len(train),
+            recipe=recipe,
+            device=device,
+            seed=seed,
+            ramp_steps=ramp_steps,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            fingerprint=fingerprint,
+            progress=progress,
+        )
+    return model.cpu().eval(), result
+
+
+def members(split: np.ndarray, code: int) -> np.ndarray:
+    """Row numbers of one part of the split; at least two, or it is refused."""
+    rows = np.flatnonzero(np.asarray(split) == code)
+    if len(rows) < 2:
+        part = {TRAIN: "training", VALIDATION: "validation"}[code]
+        raise ValueError(
+            f"the split leaves {len(rows)} {part} voxels of {len(split)}: at least 2 are needed; "
+            "use a larger mask or another split"
+        )
+    return rows
+
+
+def build(
+    x: np.ndarray,
+    train: np.ndarray,
+    latent_dim: int,
+    network: str,
+    components: np.ndarray | None,
+) -> Cvae:
+    """An untrained model with the training voxels' mean series and scale put in.
+
+    `paper` without the skip sees the data as they are, as in the paper, and ends in a sigmoid where they lie in [0, 1].
+    """
+    literal = network == "paper" and components is None
+    unit = literal and all(x[c].min() >= 0 and x[c].max() <= 1 for c in _chunks(train))
+    config = CvaeConfig(
+        n_frames=x.shape[1],
+        latent_dim=latent_dim,
+        network=network,
+        linear_skip="none" if components is None else "pca",
+        output="sigmoid" if unit else "linear",
+    )
+    if literal:
+        return Cvae(config)
+    mean = sum(x[c].sum(0, dtype=np.float64) for c in _chunks(train)) / len(train)
+    scale = np.sqrt(sum(np.square(x[c] - mean).sum() for c in _chunks(train)) / len(train) / x.shape[1])
+    if not scale > 0:
+        raise ValueError("the training voxels are all the same series: there is nothing to learn")
+    if components is None:
+        return Cvae(config, torch.from_numpy(mean), scale)
+    power = sum(np.square((x[c] - mean) @ components.T).sum(0) for c in _chunks(train)) / len(train)
+    floor = 1e-6 * scale  # a component without variance would divide by zero
+    return Cvae(
+        config,
+        torch.from_numpy(mean),
+        scale,
+        torch.from_numpy(np.array(components, dtype=np.float32)),
+        torch.from_numpy(np.sqrt(power).clip(floor)),
+    )
+
+
+def encode(
+    model: Cvae,
+    x: np.ndarray,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """μ and log σ² of any number of voxels, a block of rows at a time.
+
+    Parameters
+    ----------
+    x : (K, T) float32 array
+
+    Yields
+    ------
+    rows : slice
+    mu, log_variance : (rows, D) float32 arrays
+    """
+    model = model.to(device).eval()
+    for part in _blocks(len(x)):
+        with torch.inference_mode():
+            mu, log_variance = model.encode(_to(x[part], device))
+        yield part, mu.cpu().numpy(), log_variance.cpu().numpy()
+
+
+def decode(
+    model: Cvae,
+    z: np.ndarray,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Series of latents z (K, D), a block of rows at a time: (slice, (rows, T) float32 array)."""
+    model = model.to(device).eval()
+    for part in _blocks(len(z)):
+        with torch.inference_mode():
+            x = model.decode(_to(z[part], device))
+        yield part, x.cpu().numpy()
+
+
+class _Objective:
+    """Terms of the loss on training voxels; whatever is random is drawn on the CPU."""
+
+    def __init__(self, model: Cvae, rows: Rows, train: np.ndarray, loss: CvaeLoss):
+        self.model, self.rows, self.loss = model, rows, loss
+        self.train = torch.from_numpy(train)
+        self.weights = _weights(loss, rows.device)
+
+    def __call__(self, batch: Tensor, ramp: float, generator: torch.Generator) -> Terms:
+        x = self._series(batch, generator)
+        mu, log_variance = self.model.encode(x)
+        z = mu
+        if self.loss.sampled:
+            noise = torch.randn(mu.shape, generator=generator).to(mu.device)
+            z = reparameterise(mu, log_variance, noise)
+        terms = {"mse": squared_error(x, self.model.decode(z), self.weights).mean()}
+        if self.loss.kl_weight > 0:
+            terms["kl"] = gaussian_kl(mu, log_variance).mean()
+        return Terms(terms, {"kl": ramp * self.loss.kl_weight})
+
+    def _series(self, batch: Tensor, generator: torch.Generator) -> Tensor:
+        x = self.rows.take(self.train[batch])
+        if self.loss.mixing == 0:
+            return x
+        partners = torch.randint(len(self.train), (len(batch),), generator=generator)
+        share = self.loss.mixing * torch.rand(len(batch), 1, generator=generator)
+        return torch.lerp(x, self.rows.take(self.train[partners]), share.to(x.device))
+
+
+class _Validation:
+    """Figures of the present weights on fixed voxels, in full precision; the first one decides."""
+
+    def __init__(self, model, rows, train, validation, loss: CvaeLoss, seed: int):
+        self.model, self.loss = model, loss
+        self.weights = _weights(loss, rows.device)
+        generator = torch.Generator().manual_seed(seed)
+        self.train, self.validation = (rows.take(_some(voxels, generator)) for voxels in (train, validation))
+        shape = (len(self.validation), model.config.latent_dim)
+        # the same noise at every validation, so that only the weights change the figure
+        self.noise = torch.randn(shape, generator=generator).to(rows.device)
+
+    def __call__(self) -> dict[str, float]:
+        train_mse, *_ = self._evaluate(self.train, None)
+        val_mse, kl, sampled = self._evaluate(self.validation, self.noise)
+        total = sampled + self.loss.kl_weight * kl if self.loss.sampled else val_mse
+        figures = {"val_loss": total, "train_mse": train_mse, "val_mse": val_mse}
+        return figures | ({"val_kl": kl} if self.loss.kl_weight > 0 else {})
+
+    def _evaluate(self, x: Tensor, noise: Tensor | None) -> tuple[float, float, float]:
+        """MSE from z = μ, KL, and MSE from a sampled z, means over the voxels."""
+        sums = np.zeros(3)
+        for part in _blocks(len(x)):
+            mu, log_variance = self.model.encode(x[part])
+            latents = [mu]
+            if noise is not None and self.loss.sampled:
+                latents.append(reparameterise(mu, log_variance, noise[part]))
+            errors = [squared_error(x[part], self.model.decode(z), self.weights).sum() for z in latents]
+            sums += [float(errors[0]), float(gaussian_kl(mu, log_variance).sum()), float(errors[-1])]
+        return tuple(float(v) for v in sums / len(x))
+
+
+def _weights(loss: CvaeLoss, device: torch.device) -> Tensor | None:
+    weights = loss.frame_weights
+    if weights is None or np.all(np.asarray(weights) == 1):
+        return None
+    return torch.from_numpy(np.array(weights, dtype=np.float32)).to(device)
+
+
+def _some(voxels: np.ndarray, generator: torch.Generator) -> Tensor:
+    """Up to 2,000 of the voxels, in order."""
+    chosen = torch.randperm(len(voxels), generator=generator)[:VALIDATION_ROWS].sort().values
+    return torch.from_numpy(voxels)[chosen]
+
+
+def _chunks(voxels: np.ndarray) -> list[np.ndarray]:
+    return [voxels[part] for part in _blocks(len(voxels))]
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)]
+
+
+def _to(block: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.array(block, dtype=np.float32)).to(device)
