@@ -1,0 +1,149 @@
+"""What runs in a worker process: one job after the other, each with its output in a log of its own.
+
+The process ignores ^C (the parent decides), ends when the parent is gone, however that ended, and turns whatever a
+job does into a `Reply`.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import cloudpickle
+import pydra.engine
+
+from pydra_vae.engine import hashing, why
+
+LOG_FILE = "_log.txt"
+CRASH_FILE = "_crash.txt"
+READY = "ready"
+# Files whose frames say nothing about a failing step.
+MACHINERY = (str(Path(__file__).parent) + os.sep, str(Path(pydra.engine.__file__).parents[1]) + os.sep)
+HASHING = hashing.__name__  # imported for the file hashes that it registers
+
+
+@dataclass
+class Reply:
+    """How a job ended.
+
+    Attributes
+    ----------
+    computed : bool
+        False if another run had finished the same step meanwhile.
+    seconds : float
+        What the step itself took.
+    message, traceback : str
+        Of the exception, if one ended the step.
+    """
+
+    computed: bool = False
+    seconds: float = 0.0
+    message: str = ""
+    traceback: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the step ended with an exception."""
+        return bool(self.message)
+
+
+def serve(connection: Connection):
+    """Take pickled jobs from the connection and answer each with a `Reply`, until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(READY)
+        while True:
+            pickled = connection.recv_bytes()
+            connection.send(_run(pickled))
+
+
+def _end_with_parent():
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _run(pickled: bytes) -> Reply:
+    reply = Reply()
+    began = time.monotonic()
+    job = None
+    try:
+        job, rerun = cloudpickle.loads(pickled)
+        job.hooks.pre_run_task = functools.partial(_begin, reply, job.hooks.pre_run_task)
+        job.run(rerun=rerun)
+    except BaseException as error:
+        reply.message = "".join(traceback.format_exception_only(error)).strip()
+        reply.traceback = _from_the_step_on(error)
+        if job is not None:
+            _spoil(job, error)
+            write_crash(job, reply.traceback)
+    finally:
+        reply.seconds = time.monotonic() - began
+        _redirect(os.devnull)
+    return reply
+
+
+def _begin(reply: Reply, then, job):
+    """Runs in the step's own fresh folder, under its lock, just before the step."""
+    reply.computed = True
+    _redirect(job.cache_dir / LOG_FILE)
+    why.record(job)
+    then(job)
+
+
+def _redirect(path):
+    """Send what the process and its children print to a file."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def _spoil(job, error: BaseException):
+    """Pydra stores a step that was ended by KeyboardInterrupt or SystemExit as a success without outputs."""
+    if not isinstance(error, Exception):
+        (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
+
+
+def _from_the_step_on(error: BaseException) -> str:
+    """The traceback without the frames of Pydra and of this engine above the step's function."""
+    trace = error.__traceback__
+    while trace is not None and any(part in trace.tb_frame.f_code.co_filename for part in MACHINERY):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+
+
+def write_crash(job, trace: str) -> Path | None:
+    """Write all that is known of a failure as text into the step's folder; None if that cannot be written."""
+    path = job.cache_dir / CRASH_FILE
+    with contextlib.suppress(OSError):
+        log = job.cache_dir / LOG_FILE
+        tail = log.read_text(errors="replace").splitlines()[-50:] if log.exists() else []
+        path.parent.mkdir(exist_ok=True)
+        parts = [
+            f"step: {job.name} ({type(job.task).__module__}.{type(job.task).__name__})",
+            f"when: {time.strftime('%Y-%m-%d %H:%M:%S %z')}",
+            f"host: {os.uname().nodename}",
+            f"folder: {job.cache_dir}",
+            "inputs:",
+            *(f"  {name} = {value}" for name, value in why.readable_inputs(job.task).items()),
+            "",
+            trace.rstrip(),
+            *(["", f"end of {log}:", *tail] if tail else []),
+        ]
+        path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+        return path
+    return None

@@ -1,0 +1,317 @@
+"""A digest of the code that a step can reach.
+
+The key of a step's result must change with the code that makes it, and with nothing else. `closure` follows the
+imports of the step's module, statically, through its own package and through `pydra_vae`: lazy, conditional, relative
+and star imports, ``TYPE_CHECKING`` blocks, attributes of imported packages, names of modules and of data files given
+as strings (``import_module("…")``, templates, style sheets). What counts of a module is its syntax tree without
+docstrings, so comments and layout do not count. Left out are `pydra_vae.engine`, which determines no result, and
+everything installed from elsewhere.
+"""
+
+import ast
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from pydra_vae.engine.errors import ChangedDuringRun
+
+OWN = __name__.split(".")[0]
+LEFT_OUT = __name__.rpartition(".")[0]
+IMPORTERS = {"import_module", "__import__", "find_spec"}
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+FILE_NAME = re.compile(r"[\w.][\w.\-/ ]{0,200}")
+QUOTED = re.compile(rb"""["']([\w.][\w.\-/ ]{0,200})["']""")
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+SOURCES = {".py", ".pyc", ".so", ".pyd"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """Where a module lies: its file, or none for a namespace package, and its folders if it is a package."""
+
+    name: str
+    file: Path | None
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one source file contributes: its digest, the dotted names it may import, its strings."""
+
+    digest: str
+    names: frozenset[str] = frozenset()
+    strings: frozenset[str] = frozenset()
+
+
+@dataclass
+class Closure:
+    """The files that a module reaches, each with its digest, and what of the disk it was read from."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    watched: tuple[str, ...] = ()
+    state: tuple = ()
+
+    def digest(self, *salt: str) -> str:
+        """One digest of all files, 32 hexadecimal digits."""
+        return _hash(repr((salt, sorted(self.files.items()))).encode())
+
+
+_sources: dict[tuple, Source] = {}
+_closures: dict[str, Closure] = {}
+_first_seen: dict[Path, str] = {}
+
+
+def closure(module: str) -> Closure:
+    """The code that a module reaches, read anew where files have changed.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name of an imported module.
+
+    Returns
+    -------
+    Closure
+        `files` maps names (of modules, or of data files relative to their module) to digests.
+    """
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if module in ("__main__", "__mp_main__"):
+        module = main.name if main else "__main__"  # `python -m package.module` is that module
+    known = _closures.get(module)
+    if known is None or known.state != _state(known.watched):
+        known = _closures[module] = _walk(module)
+    return known
+
+
+def check_still_as_loaded(reached: Closure):
+    """Refuse to run code that was edited after this process had loaded it.
+
+    A worker process lives for many steps: without this, a module that it loaded before an edit would answer for the
+    digest of the edited file.
+    """
+    for name, path in reached.paths.items():
+        if _first_seen.setdefault(path, reached.files[name]) != reached.files[name]:
+            raise ChangedDuringRun(f"{path} was edited after this process had loaded it; start the run again")
+
+
+def latest_edit(reached: Closure) -> Path | None:
+    """The file of a closure that was edited last."""
+    there = [path for path in reached.paths.values() if path.exists()]
+    return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+# ---- the walk ------------------------------------------------------------------------------------
+
+
+def _walk(module: str) -> Closure:
+    importlib.invalidate_caches()
+    found, watched = Closure(), set()
+    ours = _scope(module)
+    todo, seen, located = [module], set(), {}
+    while todo:
+        name = todo.pop()
+        if name in seen or not ours(name) or name == LEFT_OUT or name.startswith(LEFT_OUT + "."):
+            continue
+        seen.add(name)
+        here = _locate(name, located)
+        if here is None:
+            continue
+        todo.append(name.rpartition(".")[0])
+        watched.update(here.folders)
+        if here.file is None:
+            continue
+        source = _source(here)
+        found.files[name], found.paths[name] = source.digest, here.file
+        watched |= {str(here.file), str(here.file.parent)}
+        todo.extend(source.names)
+        mentioned = {text for text in source.strings if DOTTED.fullmatch(text) and ours(text)}
+        todo.extend(mentioned)
+        bases = [here.file.parent] if _is_in_package(here) else []
+        for text in mentioned:
+            bases += [Path(folder) for folder in getattr(_locate(text, located), "folders", ())]
+        for path in _data_files(source.strings, bases):
+            label = f"{name}:{os.path.relpath(path, here.file.parent)}"
+            found.files[label], found.paths[label] = _hash(path.read_bytes()), path
+            watched |= {str(path), str(path.parent)}
+    found.watched = tuple(sorted(watched))
+    found.state = _state(found.watched)
+    return found
+
+
+def _scope(module: str):
+    """Which dotted names belong to the code of a step's module: its own top-level package, and ours."""
+    tops = {module.split(".")[0], OWN}
+    loaded = sys.modules.get(module)
+    file = getattr(loaded, "__file__", None)
+    if "." not in module and file and not hasattr(loaded, "__path__"):  # a script: its neighbours are its package
+        folder = Path(file).parent
+        tops |= {path.stem for path in folder.glob("*.py")}
+        tops |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return lambda name: name.split(".")[0] in tops
+
+
+def _locate(name: str, located: dict[str, Module | None]) -> Module | None:
+    """Find a module without importing anything, as `importlib` would if its parents were imported."""
+    if name in located:
+        return located[name]
+    located[name] = None
+    if name in ("__main__", "__mp_main__"):
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        located[name] = Module(name, Path(file)) if file else None
+        return located[name]
+    parent, _, _ = name.rpartition(".")
+    path = None
+    if parent:
+        above = _locate(parent, located)
+        if above is None or not above.folders:
+            return None
+        path = list(above.folders)
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        if find is not None and (spec := find(name, path)) is not None:
+            file = Path(spec.origin) if spec.has_location and spec.origin else None
+            located[name] = Module(name, file, tuple(spec.submodule_search_locations or ()))
+            break
+    return located[name]
+
+
+def _is_in_package(module: Module) -> bool:
+    return bool(module.folders) or "." in module.name
+
+
+def _state(paths: Iterable[str]) -> tuple:
+    return tuple(map(_stat, paths))
+
+
+def _stat(path: str) -> tuple | None:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+
+
+# ---- one file ------------------------------------------------------------------------------------
+
+
+def _source(module: Module) -> Source:
+    key = (module.name, str(module.file), _stat(str(module.file)))
+    if key not in _sources:
+        content = module.file.read_bytes()
+        if module.file.suffix == ".py":
+            _sources[key] = _parse(content, module)
+        else:
+            _sources[key] = Source(_hash(content))
+    return _sources[key]
+
+
+def _parse(content: bytes, module: Module) -> Source:
+    try:
+        tree = ast.parse(content, filename=str(module.file))
+    except SyntaxError:  # it will fail at its import; until then its text is what counts
+        return Source(_hash(content))
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and node.body and _is_text(node.body[0]):
+            node.body = node.body[1:]
+    strings = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return Source(_hash(ast.dump(tree).encode()), frozenset(_names(tree, module)), frozenset(strings))
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _names(tree: ast.Module, module: Module) -> Iterator[str]:
+    """Every dotted name that the module may import; those that are no modules are dropped by the walk."""
+    package = module.name if module.folders else module.name.rpartition(".")[0]
+    bound: dict[str, str] = {}
+    strings = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+                first = alias.name.split(".")[0]
+                bound[alias.asname or first] = alias.name if alias.asname else first
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node.module or "", node.level, package)
+            yield base
+            for alias in node.names:
+                yield f"{base}.{alias.name}"
+                bound[alias.asname or alias.name] = f"{base}.{alias.name}"
+        elif isinstance(node, ast.Call) and _callee(node.func) in IMPORTERS:
+            texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            for text in texts[:1]:
+                yield _absolute(text.lstrip("."), len(text) - len(text.lstrip(".")), package)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            strings.append(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (chain := _chain(node)) and chain[0] in bound:
+            yield ".".join([bound[chain[0]], *chain[1:]])
+    if module.folders:  # `__all__` of a package names the modules that a star import loads
+        yield from (f"{module.name}.{text}" for text in strings)
+
+
+def _absolute(name: str, level: int, package: str) -> str:
+    if not level:
+        return name
+    base = package.split(".")
+    return ".".join([*base[: len(base) - level + 1], *([name] if name else [])])
+
+
+def _callee(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _chain(node: ast.expr) -> list[str]:
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(parts)] if isinstance(node, ast.Name) else []
+
+
+# ---- data files ----------------------------------------------------------------------------------
+
+
+def _data_files(strings: Iterable[str], bases: list[Path]) -> set[Path]:
+    """Files beside a module, or in data folders beside it, that its strings name; a named folder counts whole."""
+    found: set[Path] = set()
+    folders = [folder for base in dict.fromkeys(bases) for folder in (base, *_data_folders(base))]
+    for text in strings:
+        if FILE_NAME.fullmatch(text) and ".." not in text:
+            for folder in folders:
+                path = folder / text
+                if path.is_file() and path.suffix not in SOURCES:
+                    found |= _with_included(path)
+                elif path.is_dir() and path in folders and path not in bases:
+                    found |= {file for file in path.rglob("*") if file.is_file() and file.suffix not in SOURCES}
+    return found
+
+
+def _data_folders(base: Path) -> list[Path]:
+    def holds_data(path: Path) -> bool:
+        return path.is_dir() and path.name != "__pycache__" and not any(path.glob("*.py"))
+
+    return [path for path in sorted(base.iterdir()) if not path.name.startswith(".") and holds_data(path)]
+
+
+def _with_included(path: Path) -> set[Path]:
+    """A data file and those that it names in quotes: templates include and extend each other."""
+    found, todo = set(), [path]
+    while todo:
+        file = todo.pop()
+        if file not in found:
+            found.add(file)
+            named = (file.parent / text.decode() for text in QUOTED.findall(file.read_bytes()))
+            todo.extend(other for other in named if other.is_file() and other.suffix not in SOURCES)
+    return found
+
+
+def _hash(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()

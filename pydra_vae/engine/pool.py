@@ -1,0 +1,212 @@
+"""Worker processes, spawned when first needed, each with a pipe of its own.
+
+Unlike the standard library's pool, a process that is killed takes down only the job it was computing, its exit code
+is known, and a waiting job has a priority. Processes are spawned, never forked: a forked child hangs in its first torch
+operation if the parent ever ran one.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+from pydra_vae.engine import child
+from pydra_vae.engine.errors import WorkerDied
+
+# One thread for each process: the number of threads changes the last digits of a fit, and several processes with
+# all cores each are slow. A step that wants more sets it itself (torch.set_num_threads).
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+class Child:
+    """One worker process, as its parent sees it."""
+
+    def __init__(self):
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=child.serve, args=(theirs,), daemon=True, name="pydra_vae-worker")
+        with _without_interrupts(), _one_thread_each():
+            self._process.start()
+        theirs.close()
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def run(self, pickled: bytes) -> child.Reply:
+        """Have one job computed.
+
+        Raises
+        ------
+        WorkerDied
+            If the process ends without an answer.
+        """
+        if not self._ready:
+            await self._receive()
+            self._ready = True
+        try:
+            self._connection.send_bytes(pickled)
+        except OSError as error:
+            raise self._died() from error
+        return await self._receive()
+
+    def kill(self):
+        """End the process at once."""
+        self._process.kill()
+        self._process.join(10)
+        self._connection.close()
+
+    async def _receive(self):
+        loop = asyncio.get_running_loop()
+        arrived = loop.create_future()
+        number = self._connection.fileno()
+        loop.add_reader(number, lambda: arrived.done() or arrived.set_result(None))
+        try:
+            await arrived
+        finally:
+            loop.remove_reader(number)
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+
+    def _died(self) -> WorkerDied:
+        self._process.join(10)
+        code = self._process.exitcode
+        if not self._ready:
+            return WorkerDied(
+                f"a worker process ended while it started (exit code {code}); what it said is above. A script that "
+                'starts a run must do so under `if __name__ == "__main__":`',
+                code,
+                started=False,
+            )
+        if code is not None and code < 0:
+            how = f"killed by signal {-code} ({_signal_name(-code)})"
+            hint = "; the system may have run out of memory: try a smaller --n-procs" if code == -9 else ""
+            return WorkerDied(f"its process {self.pid} was {how}{hint}", code)
+        return WorkerDied(f"its process {self.pid} ended with exit code {code} in the middle of the step", code)
+
+
+class Pool:
+    """At most `size` worker processes; waiting jobs start in order of their priority."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self._idle: list[Child] = []
+        self._all: set[Child] = set()
+        self._busy = 0
+        self._waiting: list[tuple] = []
+        self._order = itertools.count()
+
+    async def run(self, pickle: Callable[[], bytes], priority: tuple, started: Callable[[int], None]) -> child.Reply:
+        """Compute one job as soon as a process is free.
+
+        Parameters
+        ----------
+        pickle : callable
+            Gives the pickled job, just before it is sent.
+        priority : tuple
+            The smallest goes first.
+        started : callable
+            Called with the id of the process that takes the job.
+
+        Raises
+        ------
+        WorkerDied
+            If the process ends without an answer. The next job gets a new one.
+        """
+        await self._enter(priority)
+        worker = None
+        try:
+            pickled = pickle()
+            worker = self._idle.pop() if self._idle else self._spawn()
+            started(worker.pid)
+            reply = await worker.run(pickled)
+            self._idle.append(worker)
+            return reply
+        except BaseException:  # cancelled or dead: the process is no use any more
+            if worker is not None:
+                self._all.discard(worker)
+                worker.kill()
+            raise
+        finally:
+            self._leave()
+
+    def close(self):
+        """End all processes at once."""
+        for worker in self._all:
+            worker.kill()
+        self._all.clear()
+        self._idle.clear()
+
+    def _spawn(self) -> Child:
+        worker = Child()
+        self._all.add(worker)
+        return worker
+
+    async def _enter(self, priority: tuple):
+        if self._busy < self.size:
+            self._busy += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+
+    def _leave(self):
+        while self._waiting:
+            *_, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)  # the place passes on
+                return
+        self._busy -= 1
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start a process deaf to ^C, until it can ignore it by itself; one that comes meanwhile reaches us afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,306 @@
+"""The Pydra worker that caches steps only.
+
+Pydra caches workflows too, and an edited step inside a cached workflow is not seen: the old result comes back. Here a
+workflow is expanded anew at every run, in the parent; only its leaves have a folder, a lock and a result. Leaves that
+have a result are answered by the parent, the others are computed in spawned processes, each once however many ask.
+
+The private parts of Pydra used here are held by tests/engine/test_pydra_contract.py.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cloudpickle
+from fileformats.core import FileSet
+from filelock import SoftFileLock, Timeout
+from pydra.engine.job import Job
+from pydra.engine.result import Result, load_result
+from pydra.engine.workflow import Workflow
+from pydra.utils.general import attrs_values, is_workflow
+from pydra.workers import base
+
+from pydra_vae.engine import child, context, hashing, locks
+from pydra_vae.engine.errors import Failure, LockedStep, StepFailed, WorkerDied
+from pydra_vae.engine.pool import Pool
+
+# Whose job it is: (order, label). The tasks of an event loop inherit it from the label's own task.
+current_label: ContextVar[tuple[int, str]] = ContextVar("pydra_vae_label", default=(0, ""))
+
+
+@dataclass
+class Observer:
+    """Who is told about each leaf; the default ignores everything."""
+
+    def started(self, job: Job):
+        """A process has taken the job."""
+
+    def finished(self, job: Job, status: str, seconds: float = 0.0):
+        """The job is "done", "cached" (whoever computed it) or "failed"."""
+
+    def about_to_run(self, job: Job):
+        """The job has no result; its folder is still as the last try left it."""
+
+    def message(self, text: str):
+        """Something that the user should know."""
+
+
+class LocalWorker(base.Worker):
+    """Computes leaves in processes of this machine; usable wherever Pydra takes a worker.
+
+    Parameters
+    ----------
+    n_procs : int, optional
+        Processes at a time; by default the number of CPUs this process may use.
+    break_locks : bool
+        Remove locks of other machines, and empty ones, that are on needed steps.
+    observer : Observer, optional
+        Is told what happens.
+    """
+
+    _plugin_name = "local"
+
+    def __init__(self, n_procs: int | None = None, break_locks: bool = False, observer: Observer | None = None):
+        super().__init__()
+        self.n_procs = n_procs or _cpus()
+        self.break_locks = break_locks
+        self.observer = observer or Observer()
+        self._pool = Pool(self.n_procs)
+        self._in_flight: dict[str, asyncio.Future] = {}
+
+    def __getstate__(self):
+        return {"n_procs": self.n_procs}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
+    def close(self):
+        """End all processes at once."""
+        self._pool.close()
+
+    async def submit(self, job: Job, rerun: bool = False) -> Result:
+        """Compute a workflow or a leaf."""
+        if is_workflow(job.task):
+            return await expand(job, rerun, self.submit)
+        return await self.run(job, rerun)
+
+    async def run(self, job: Job, rerun: bool = False) -> Result:
+        """Compute a leaf, or fetch its result.
+
+        Raises
+        ------
+        StepFailed
+            If the step fails, its process dies, or somebody else's lock is on it.
+        """
+        await _hash_big_files(job.task)
+        running = self._in_flight.get(job.checksum)
+        try:
+            if running is not None:
+                result = await asyncio.shield(running)
+                self.observer.finished(job, "cached")
+            elif not rerun and (result := cached_result(job)) is not None:
+                self.observer.finished(job, "cached")
+            else:
+                running = self._in_flight[job.checksum] = asyncio.ensure_future(self._compute(job, rerun))
+                try:
+                    result = await running
+                finally:
+                    del self._in_flight[job.checksum]
+        except StepFailed:
+            job._errored = True
+            raise
+        job._cached_result = result
+        return result
+
+    async def _compute(self, job: Job, rerun: bool) -> Result:
+        self.observer.about_to_run(job)
+        name = type(job.task).__name__
+        try:
+            await locks.clear_the_way(job.cache_dir, name, self.break_locks, self.observer.message)
+        except LockedStep as locked:
+            raise self._failed(job, Failure(name, str(locked), str(locked))) from locked
+        if not rerun and (result := cached_result(job)) is not None:  # by the run that held the lock
+            self.observer.finished(job, "cached")
+            return result
+        forget_failure(job)
+        pid = None
+
+        def started(number: int):
+            nonlocal pid
+            pid = number
+            self.observer.started(job)
+
+        priority = (current_label.get()[0],)
+        try:
+            reply = await self._pool.run(lambda: _pickled(job, rerun), priority, started)
+        except asyncio.CancelledError:
+            _clean_up_after(pid, job)
+            raise
+        except WorkerDied as died:
+            if not died.started:
+                raise
+            _clean_up_after(pid, job)
+            crash_file = child.write_crash(job, str(died))
+            raise self._failed(job, Failure(name, str(died), str(died), crash_file)) from died
+        if reply.failed:
+            crash_file = job.cache_dir / child.CRASH_FILE
+            crash_file = crash_file if crash_file.exists() else None
+            raise self._failed(job, Failure(name, reply.message, reply.traceback, crash_file), reply.seconds)
+        result = cached_result(job)
+        if result is None:
+            text = f"step {name} finished, but its result in {job.cache_dir} cannot be read"
+            raise self._failed(job, Failure(name, text, text))
+        _delete_checkpoint(job)
+        self.observer.finished(job, "done" if reply.computed else "cached", reply.seconds)
+        return result
+
+    def _failed(self, job: Job, failure: Failure, seconds: float = 0.0) -> StepFailed:
+        self.observer.finished(job, "failed", seconds)
+        return StepFailed([failure])
+
+
+async def expand(job: Job, rerun: bool, submit: Callable) -> Result:
+    """Run a workflow's nodes as their inputs become ready; nothing of the workflow itself is stored.
+
+    Nodes that do not depend on a failed one still run.
+
+    Raises
+    ------
+    StepFailed
+        With the failures of all nodes, nested ones included.
+    """
+    # Pydra remembers constructed workflows by their source text: two closures would share one.
+    Workflow.clear_cache()
+    workflow = Workflow.construct(job.task, dont_cache=True)
+    graph = workflow.execution_graph(submitter=job.submitter)
+    job.return_values = {"workflow": workflow, "exec_graph": graph}
+    nodes = _Nodes(job.submitter, graph, lambda ready: submit(ready, rerun))
+    try:
+        await nodes.finish()
+    finally:
+        nodes.cancel()
+    if nodes.failures:
+        job._errored = True
+        raise StepFailed(nodes.failures)
+    outputs = job.task.Outputs._from_job(job)
+    job._cached_result = Result(cache_dir=job.cache_dir, outputs=outputs, task=job.task)
+    return job._cached_result
+
+
+@dataclass
+class _Nodes:
+    """The jobs of one workflow under way."""
+
+    submitter: object
+    graph: object
+    submit: Callable
+    failures: list[Failure] = field(default_factory=list)
+    running: dict[asyncio.Task, Job] = field(default_factory=dict)
+    known: set[int] = field(default_factory=set)
+
+    async def finish(self):
+        while self.start_ready():
+            await self.until_a_node_is_finished()
+
+    def start_ready(self) -> bool:
+        for job in self.submitter.get_runnable_tasks(self.graph):
+            if id(job) not in self.known:
+                self.known.add(id(job))
+                self.running[asyncio.ensure_future(self.submit(job))] = job
+        return bool(self.running)
+
+    async def until_a_node_is_finished(self):
+        """Asking Pydra after each job of a wide split what is ready now would cost the square of its width."""
+        while self.running:
+            done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
+            names = {self.collect(task) for task in done}
+            if not names <= {job.name for job in self.running.values()}:
+                return
+
+    def collect(self, task: asyncio.Task) -> str:
+        job = self.running.pop(task)
+        try:
+            task.result()
+        except StepFailed as failed:
+            job._errored = True
+            self.failures += failed.failures
+        return job.name
+
+    def cancel(self):
+        for task in self.running:
+            task.cancel()
+
+
+# ---- results -------------------------------------------------------------------------------------
+
+
+def cached_result(job: Job) -> Result | None:
+    """The stored result of a leaf; None if there is none, it is a failure, or its files are gone."""
+    try:
+        result = load_result(job.checksum, job.all_caches)
+    except Exception:  # written by other code, or cut off: as good as none
+        return None
+    if result is None or result.errored or result.outputs is None or _files_are_gone(result.outputs):
+        return None
+    return result
+
+
+def forget_failure(job: Job):
+    """Remove what an earlier try left: Pydra would take an old failure for that of the job it has just queued."""
+    with contextlib.suppress(Timeout, OSError), SoftFileLock(job.lockfile, timeout=0):
+        (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
+        (job.cache_dir / context.PROGRESS_FILE).unlink(missing_ok=True)
+
+
+def _files_are_gone(outputs) -> bool:
+    return any(not path.exists() for value in attrs_values(outputs).values() for path in _paths(value))
+
+
+def _paths(value):
+    if isinstance(value, FileSet):
+        yield from value.fspaths
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _paths(item)
+
+
+def _delete_checkpoint(job: Job):
+    path = context.checkpoint_path(job.cache_root, job.checksum)
+    if path.parent.is_dir():
+        for file in path.parent.glob(f"{path.name}*"):  # with what a killed process was writing
+            file.unlink(missing_ok=True)
+
+
+def _clean_up_after(pid: int | None, job: Job):
+    if pid is not None:
+        locks.release_of(pid, job.cache_dir)
+        Path(job.cache_root, f"{job.uid}_info.json").unlink(missing_ok=True)
+
+
+# ---- to and from the worker process --------------------------------------------------------------
+
+
+def _pickled(job: Job, rerun: bool) -> bytes:
+    submitter, job.submitter = job.submitter, None  # an event loop of its own for each job, else
+    try:
+        return cloudpickle.dumps((job, rerun))
+    finally:
+        job.submitter = submitter
+
+
+async def _hash_big_files(task):
+    """Read big files in a thread, so that other jobs start and finish meanwhile."""
+    files = [path for value in attrs_values(task).values() for path in _paths(value) if path.is_file()]
+    unknown = [path for path in files if not hashing.remembers(path)]
+    for path in unknown:
+        await asyncio.to_thread(hashing.content_hash, path)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
