@@ -63,6 +63,7 @@ def serve(connection: Connection):
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         connection.send(READY)
+        _redirect(os.devnull)
         while True:
             pickled = connection.recv_bytes()
             connection.send(_run(pickled))

@@ -278,7 +278,7 @@ def _numpydoc(docstring: str | None) -> dict[str, str]:
     helps: dict[str, list[str]] = {}
     section, current = "", None
     lines = inspect.cleandoc(docstring or "").splitlines()
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in zip(lines, [*lines[1:], ""], strict=False):
         if re.fullmatch(r"-{3,}", below.strip()) and line.strip():
             section, current = line.strip(), None
         elif re.fullmatch(r"-{3,}", line.strip()) or section not in ("Parameters", "Returns"):

@@ -182,7 +182,7 @@ async def expand(job: Job, rerun: bool, submit: Callable) -> Result:
     try:
         await nodes.finish()
     finally:
-        nodes.cancel()
+        await nodes.cancel()
     if nodes.failures:
         job._errored = True
         raise StepFailed(nodes.failures)
@@ -230,9 +230,10 @@ class _Nodes:
             self.failures += failed.failures
         return job.name
 
-    def cancel(self):
+    async def cancel(self):
         for task in self.running:
             task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
 
 
 # ---- results -------------------------------------------------------------------------------------
@@ -251,6 +252,8 @@ def cached_result(job: Job) -> Result | None:
 
 def forget_failure(job: Job):
     """Remove what an earlier try left: Pydra would take an old failure for that of the job it has just queued."""
+    if not job.cache_dir.exists():
+        return
     with contextlib.suppress(Timeout, OSError), SoftFileLock(job.lockfile, timeout=0):
         (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
         (job.cache_dir / context.PROGRESS_FILE).unlink(missing_ok=True)
