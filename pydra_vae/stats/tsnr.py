@@ -7,12 +7,13 @@ any noise rather than signal. So it is never shown alone: R², the variance rati
 shrinkage control stand beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.normalise import Scaling, restore_mean
 from pydra_vae.stats.tests import SignedRank, signed_rank
 
 # Below this fraction of the mean a standard deviation is float32 rounding and tSNR means nothing.
@@ -46,6 +47,39 @@ def tsnr(x: np.ndarray, weights: np.ndarray | None = None, lengths: Sequence[int
     for rows in row_chunks(*x.shape):
         chunk = np.asarray(x[rows], dtype=np.float64)
         out[rows] = np.mean([_tsnr(chunk[:, frames]) for frames in runs], axis=0)
+    return out
+
+
+def tsnr_in_units(
+    scaled: np.ndarray,
+    scaling: Scaling,
+    units: str,
+    reconstruction: np.ndarray | Callable[[np.ndarray], np.ndarray] | None = None,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """TSNR of scaled series, or of their reconstruction with each voxel's mean restored; (K,).
+
+    Parameters
+    ----------
+    scaled : (K, T) array
+        May be memory-mapped.
+    scaling : Scaling
+        What made `scaled`.
+    units : {"scanner", "scaled"}
+        As `choose_units` settles them.
+    reconstruction : (K, T) array, or a function of (k, T) rows, optional
+        The input itself by default.
+    weights : (T,) array, optional
+    """
+    out = np.empty(scaled.shape[0])
+    for rows in row_chunks(*scaled.shape):
+        series = np.asarray(scaled[rows], dtype=np.float64)
+        if reconstruction is not None:
+            decoded = reconstruction(series) if callable(reconstruction) else reconstruction[rows]
+            series = restore_mean(decoded, series, weights, out=np.empty_like(series))
+        if units == "scanner":
+            series = scaling.invert(series, rows, out=np.empty_like(series))
+        out[rows] = tsnr(series, weights, scaling.lengths)
     return out
 
 

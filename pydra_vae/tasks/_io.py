@@ -1,0 +1,93 @@
+"""Small files that several steps read and write: frames, controls, tables, warnings."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pydra_vae.stats.pca import Pca
+
+
+def load_array(path: Path) -> np.ndarray:
+    """A `.npy` array, memory-mapped; the error names the file."""
+    try:
+        return np.load(Path(path), mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
+
+
+def read_table(path: Path):
+    """A TSV as a DataFrame, "n/a" as missing; the error names the file."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a tab-separated table: {error}") from error
+
+
+def write_table(path: Path, rows) -> Path:
+    """Write a DataFrame or a list of dicts as TSV, missing values as "n/a"."""
+    import pandas as pd
+
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+    path = Path(path).absolute()
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.8g")
+    return path
+
+
+def read_weights(path: Path, n_frames: int | None = None) -> np.ndarray:
+    """The column `weight` of a table of frames, (T,) int8; its length is checked against T."""
+    table = read_table(path)
+    if "weight" not in table:
+        raise ValueError(f"{path} has no column 'weight': give the frames.tsv of MaskBold or Normalize")
+    if n_frames is not None and len(table) != n_frames:
+        raise ValueError(
+            f"{path} lists {len(table)} frames but the series has {n_frames}: do both come from the same run?"
+        )
+    return table["weight"].to_numpy(dtype=np.int8)
+
+
+def write_json(path: Path, content) -> Path:
+    """Write JSON, one key a line."""
+    path = Path(path).absolute()
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def save_controls(path: Path, models: Iterable[Pca], latent_dim: int) -> Path:
+    """Write PCAs as safetensors, float32: "pca-9.mean", "pca-9.components", "pca-9.explained", …"""
+    from safetensors.numpy import save_file
+
+    arrays = {
+        f"pca-{len(pca.components)}.{name}": np.ascontiguousarray(getattr(pca, name), np.float32)
+        for pca in models
+        for name in ("mean", "components", "explained")
+    }
+    path = Path(path).absolute()
+    save_file(arrays, str(path), metadata={"latent_dim": str(latent_dim)})
+    return path
+
+
+def load_controls(path: Path) -> dict[int, Pca]:
+    """PCAs by their size, that of the model's latent dimension first."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            first = int((file.metadata() or {})["latent_dim"])
+            names = list(file.keys())
+            sizes = {int(name.partition(".")[0].removeprefix("pca-")) for name in names}
+            return {
+                k: Pca(*(file.get_tensor(f"pca-{k}.{name}").astype(np.float64)
+                         for name in ("mean", "components", "explained")))
+                for k in [first, *sorted(sizes - {first})]
+            }  # fmt: skip
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} holds no controls ({error}): give the controls.safetensors of FitControls") from error
+
+
+def control_name(size: int, latent_dim: int) -> str:
+    """How a PCA is called in tables; ICA of the model's size spans the same subspace."""
+    return f"pca-{size} = ica-{size}" if size == latent_dim else f"pca-{size}"
