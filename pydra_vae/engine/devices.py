@@ -21,8 +21,9 @@ from pydra.utils.hash import register_serializer
 from pydra_vae.engine import context
 
 FITS_PER_GPU = "PYDRA_VAE_FITS_PER_GPU"
-# How often a waiting fit looks again, in seconds: a fit takes minutes.
+# How often a waiting fit looks again and says so, in seconds: a fit takes minutes.
 POLL = 0.5
+SAY = 5
 
 
 class Device(str):
@@ -184,7 +185,7 @@ def _acquire(candidates: list[Gpu], fits_per_gpu: int) -> Iterator[Slot]:
     # All GPUs get their first fit before any gets its second.
     places = [(gpu, number) for number in range(fits_per_gpu) for gpu in candidates]
     folder = slots_folder()
-    started = time.monotonic()
+    started, said = time.monotonic(), float("-inf")
     while True:
         for gpu, number in places:
             lock = FileLock(folder / f"{_filename(gpu.uuid)}-{number}.lock")
@@ -197,9 +198,11 @@ def _acquire(candidates: list[Gpu], fits_per_gpu: int) -> Iterator[Slot]:
             finally:
                 lock.release()
             return
-        names = ", ".join(gpu.name for gpu in candidates)
-        waited = round(time.monotonic() - started)
-        context.progress(message=f"waiting for a free GPU ({names}), {waited} s")
+        waited = time.monotonic() - started
+        if waited - said >= SAY:
+            said = waited
+            names = ", ".join(gpu.name for gpu in candidates)
+            context.progress(message=f"waiting for a free GPU ({names}), {waited:.0f} s")
         time.sleep(POLL)
 
 
