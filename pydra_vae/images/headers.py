@@ -77,9 +77,7 @@ def load_image(path: Path) -> nib.Nifti1Image:
     try:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a NIfTI image ({error}): copy or download it again"
-        ) from error
+        raise ValueError(f"{path} cannot be read as a NIfTI image ({error}): copy or download it again") from error
     if not isinstance(image, nib.Nifti1Pair):
         raise ValueError(f"{path} is a {type(image).__name__}: a NIfTI volume (.nii, .nii.gz) is needed")
     return image

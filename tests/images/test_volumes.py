@@ -272,5 +272,3 @@ def test_real_bold_is_what_nilearn_reads(shared_data):
     np.testing.assert_array_equal(
         extract(bold, load_mask(brain, header)), apply_mask(str(bold), str(brain), dtype="f4").T
     )
-
-
