@@ -29,15 +29,15 @@ def SubjectMetrics(label: str, errors: list[File], tsnr: File, recovery: File | 
     """
     import pandas as pd
 
-    tables = [pd.read_csv(path, sep="\t", keep_default_na=True) for path in errors]
+    from pydra_vae.tasks._io import read_table, write_table
+
+    tables = [read_table(path) for path in errors]
     first = tables[0]
     for path in (tsnr, recovery):
         if path is not None:
-            extra = pd.read_csv(path, sep="\t").drop(columns=["split"], errors="ignore")
+            extra = read_table(path).drop(columns=["split"], errors="ignore")
             first = first.merge(extra, on="model", how="outer", sort=False)
     first["split"] = tables[0]["split"].iloc[0]
     joined = pd.concat([first, *tables[1:]], ignore_index=True)
     joined.insert(0, "participant_id", label)
-    out = Path.cwd() / "metrics.tsv"
-    joined.to_csv(out, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
-    return out
+    return write_table("metrics.tsv", joined)

@@ -10,7 +10,7 @@ STATUS = ("train", "validation", "test")
 
 
 @step(outputs={"table": File})
-def VoxelTable(voxels: File, scaling: File, split: File) -> Path:
+def VoxelTable(voxels: File, scaling: File, voxel_split: File) -> Path:
     """One row a voxel of the mask: position, parcel, network, and its part in the split.
 
     Parameters
@@ -19,7 +19,7 @@ def VoxelTable(voxels: File, scaling: File, split: File) -> Path:
         Table of the mask's V voxels (MakeMask).
     scaling : file
         Normalisation (Normalize); says which voxels were usable.
-    split : file
+    voxel_split : file
         Split of the usable voxels (SplitVoxels).
 
     Returns
@@ -28,14 +28,11 @@ def VoxelTable(voxels: File, scaling: File, split: File) -> Path:
         TSV with the columns of `voxels` and ``status``: train, validation, test or dropped.
     """
     import numpy as np
-    import pandas as pd
-
     from pydra_vae.stats.normalise import Scaling
+    from pydra_vae.tasks._io import read_table, write_table
 
-    table = pd.read_csv(voxels, sep="\t", keep_default_na=False)
+    table = read_table(voxels)
     kept = Scaling.load(scaling).kept.astype(bool)
     status = np.full(len(table), "dropped", dtype=object)
-    status[kept] = np.array(STATUS, dtype=object)[np.load(split)]
-    out = Path.cwd() / "voxels.tsv"
-    table.assign(status=status).to_csv(out, sep="\t", index=False)
-    return out
+    status[kept] = np.array(STATUS, dtype=object)[np.load(voxel_split)]
+    return write_table("voxels.tsv", table.assign(status=status))
