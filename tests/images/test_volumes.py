@@ -18,7 +18,6 @@ from pydra_vae.images.volumes import (
     unmask,
 )
 
-AFFINE = np.array([[-3, 0, 0, 20], [0, 3, 0.5, -30], [0, -0.5, 4, 7], [0, 0, 0, 1.0]])
 SHAPE = (6, 5, 4)
 
 
@@ -32,28 +31,13 @@ def mask(rng):
     return rng.random(SHAPE) > 0.5
 
 
-def write(path, data, t_r=2.0, affine=AFFINE, dtype=None, endian="<", slope=None, units="sec", code=4):
-    header = nib.Nifti1Header(endianness=endian)
-    header.set_data_dtype(dtype or data.dtype)
-    image = nib.Nifti1Image(data, affine, header)
-    image.set_sform(affine, code)
-    image.set_qform(affine, 1, strip_shears=True)
-    if data.ndim == 4:
-        image.header.set_zooms((*image.header.get_zooms()[:3], t_r))
-        image.header.set_xyzt_units("mm", units)
-    if slope:
-        image.header.set_slope_inter(*slope)
-    nib.save(image, path)
-    return path
-
-
 @pytest.mark.parametrize("name", ["bold.nii", "bold.nii.gz"])
 @pytest.mark.parametrize(
     ("dtype", "endian", "slope"),
     [("i2", "<", None), ("i2", ">", (0.25, -3)), ("u1", "<", (2, 0)), ("f4", ">", None), ("f8", "<", None),
      ("i4", ">", None), ("u2", "<", (0.1, 7))],
 )  # fmt: skip
-def test_extract_is_what_nibabel_reads(tmp_path, rng, mask, name, dtype, endian, slope):
+def test_extract_is_what_nibabel_reads(tmp_path, rng, mask, name, dtype, endian, slope, write):
     data = rng.integers(0, 200, (*SHAPE, 40)).astype(np.float64)
     path = write(tmp_path / name, data, dtype=np.dtype(dtype), endian=endian, slope=slope)
     expected = nib.load(path).get_fdata()[mask]
@@ -63,18 +47,18 @@ def test_extract_is_what_nibabel_reads(tmp_path, rng, mask, name, dtype, endian,
     np.testing.assert_allclose(series, expected, rtol=1e-6)
 
 
-def test_order_and_smoothing_are_those_of_nilearn(tmp_path, rng, mask):
+def test_order_and_smoothing_are_those_of_nilearn(tmp_path, rng, mask, write, affine):
     from nilearn.image import smooth_img
     from nilearn.masking import apply_mask
 
     path = write(tmp_path / "bold.nii.gz", rng.normal(100, 10, (*SHAPE, 33)).astype("f4"))
-    mask_image = nib.Nifti1Image(mask.astype("u1"), AFFINE)
+    mask_image = nib.Nifti1Image(mask.astype("u1"), affine)
     np.testing.assert_array_equal(extract(path, mask), apply_mask(str(path), mask_image).T)
     expected = apply_mask(smooth_img(str(path), 6.0), mask_image).T
     np.testing.assert_allclose(extract(path, mask, smoothing_fwhm=6.0), expected, rtol=1e-5)
 
 
-def test_smoothing_leaves_nan_voxels_as_they_are(tmp_path, rng):
+def test_smoothing_leaves_nan_voxels_as_they_are(tmp_path, rng, write):
     data = rng.normal(100, 1, (*SHAPE, 3)).astype("f4")
     data[2, 2, 2] = np.nan
     series = extract(write(tmp_path / "b.nii", data), np.ones(SHAPE, bool), smoothing_fwhm=5)
@@ -93,7 +77,7 @@ def test_unmask_inverts_the_mask(rng, mask):
 
 @pytest.mark.parametrize("units", ["sec", "msec"])
 @pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
-def test_save_series_round_trip_keeps_geometry_and_timing(tmp_path, rng, mask, name, units):
+def test_save_series_round_trip_keeps_geometry_and_timing(tmp_path, rng, mask, name, units, write):
     t_r = {"sec": 2.5, "msec": 2500}[units]
     like = read_header(write(tmp_path / "in.nii", np.zeros((*SHAPE, 40), "i2"), t_r, units=units, endian=">"))
     assert like.t_r == 2.5
@@ -109,14 +93,14 @@ def test_save_series_round_trip_keeps_geometry_and_timing(tmp_path, rng, mask, n
     assert [p.name for p in tmp_path.iterdir()] == ["in.nii", name] or len(list(tmp_path.iterdir())) == 2
 
 
-def test_equal_data_give_equal_files(tmp_path, rng, mask):
+def test_equal_data_give_equal_files(tmp_path, rng, mask, write):
     like = read_header(write(tmp_path / "in.nii", np.zeros(SHAPE, "i2")))
     array = rng.normal(size=SHAPE)
     one, two = (save_nifti(tmp_path / n, array, like).read_bytes() for n in ("a.nii.gz", "b.nii.gz"))
     assert one == two
 
 
-def test_save_nifti_types(tmp_path, mask):
+def test_save_nifti_types(tmp_path, mask, write):
     like = read_header(write(tmp_path / "in.nii", np.zeros(SHAPE, "i2")))
     np.testing.assert_array_equal(load_mask(save_nifti(tmp_path / "m.nii.gz", mask, like), like), mask)
     assert nib.load(tmp_path / "m.nii.gz").get_data_dtype() == np.uint8
@@ -126,14 +110,14 @@ def test_save_nifti_types(tmp_path, mask):
 
 @pytest.mark.parametrize("name", ["bold.nii", "bold.nii.gz"])
 @pytest.mark.parametrize("keep", [0.7, 0.97])
-def test_truncated_image_is_named(tmp_path, rng, mask, name, keep):
+def test_truncated_image_is_named(tmp_path, rng, mask, name, keep, write):
     path = write(tmp_path / name, rng.integers(0, 9999, (*SHAPE, 200)).astype("i2"))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
     with pytest.raises(ValueError, match=rf"{name} is truncated or damaged: volume \d+ of 200"):
         extract(path, mask)
 
 
-def test_truncated_header_and_checksum(tmp_path, rng, mask):
+def test_truncated_header_and_checksum(tmp_path, rng, mask, write):
     path = write(tmp_path / "bold.nii.gz", rng.integers(0, 9999, (*SHAPE, 40)).astype("i2"))
     whole = path.read_bytes()
     for damaged in (whole[:40], b"", b"no image"):
@@ -153,29 +137,29 @@ def test_missing_files_and_datalad_links(tmp_path):
         read_header(tmp_path / "link.nii")
 
 
-def test_mask_of_another_grid(tmp_path):
+def test_mask_of_another_grid(tmp_path, write, affine):
     bold = read_header(write(tmp_path / "bold.nii", np.zeros((*SHAPE, 40), "i2")))
     shape = write(tmp_path / "shape.nii", np.ones((6, 5, 5), "u1"))
     with pytest.raises(ValueError, match=r"mask .*shape\.nii has 6×5×5 voxels, but .*bold\.nii has 6×5×4"):
         load_mask(shape, bold)
-    moved = AFFINE.copy()
+    moved = affine.copy()
     moved[0, 3] += 1
-    affine = write(tmp_path / "affine.nii", np.ones(SHAPE, "u1"), affine=moved)
+    turned = write(tmp_path / "affine.nii", np.ones(SHAPE, "u1"), affine=moved)
     with pytest.raises(ValueError, match=r"mask .*affine\.nii and .*bold\.nii have other affines .*difference 1"):
-        load_mask(affine, bold)
+        load_mask(turned, bold)
     with pytest.raises(ValueError, match=r"empty\.nii has no voxel"):
         load_mask(write(tmp_path / "empty.nii", np.zeros(SHAPE, "u1")), bold)
     with pytest.raises(ValueError, match="mask has the shape"):
         extract(bold.path, np.ones((2, 2, 2), bool))
 
 
-def test_runs_that_cannot_be_joined(tmp_path):
+def test_runs_that_cannot_be_joined(tmp_path, write, affine):
     def bold(name, shape=SHAPE, frames=40, **kwargs):
         return write(tmp_path / name, np.zeros((*shape, frames), "i2"), **kwargs)
 
     one = bold("one.nii")
     assert [h.n_frames for h in check_runs([one, bold("more.nii", frames=33)], [2.0, None])] == [40, 33]
-    moved = AFFINE.copy()
+    moved = affine.copy()
     moved[2, 3] += 2
     for other, message in (
         (bold("t_r.nii", t_r=1.5), r"t_r\.nii has TR = 1\.5 s, but .*one\.nii has 2 s"),
@@ -188,7 +172,7 @@ def test_runs_that_cannot_be_joined(tmp_path):
             check_runs([one, other])
 
 
-def test_header_against_sidecar(tmp_path):
+def test_header_against_sidecar(tmp_path, write):
     header = read_header(write(tmp_path / "bold.nii", np.zeros((*SHAPE, 40), "i2")))
     assert check_t_r(header, 2.0) == check_t_r(header, None) == 2.0
     with pytest.raises(ValueError, match=r"bold\.nii says TR = 2 s, but x\.json says RepetitionTime = 1\.5 s"):
@@ -218,7 +202,7 @@ for write in (lambda: save_series(Path(sys.argv[1]), rows, mask, like, 2.0),
 
 
 @pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
-def test_a_full_disk_leaves_nothing_under_the_final_name(tmp_path, name):
+def test_a_full_disk_leaves_nothing_under_the_final_name(tmp_path, name, write):
     write(tmp_path / "in.nii", np.zeros(SHAPE, "i2"))
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, name], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -241,7 +225,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, seri
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss has another unit there")
-def test_memory_is_that_of_the_mask(tmp_path):
+def test_memory_is_that_of_the_mask(tmp_path, write):
     """300 volumes of 64³ are 315 MB as float32; a mask of 2,000 voxels, 2.4 MB."""
     mask = np.zeros((64, 64, 64), bool)
     mask[10:20, 10:20, 10:30] = True
