@@ -136,3 +136,12 @@ def tools():
         is_alive = staticmethod(is_alive)
 
     return Tools
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """The steps of toysteps.py, importable in worker processes too."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import toysteps
+
+    return toysteps

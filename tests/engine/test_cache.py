@@ -270,7 +270,7 @@ EDITING_SCRIPT = '''
         else:
             tasks = {"use": Use(word="queued")}
         outcome = run(tasks, work_dir="work", n_procs=1)
-        values = {label: Path(outputs.value).read_text() for label, outputs in outcome.outputs.items() if label == "use"}
+        values = {k: Path(v.value).read_text() for k, v in outcome.outputs.items() if k == "use"}
         print(json.dumps({"values": values, "failures": {k: f.message for k, f in outcome.failures.items()}}))
 '''
 
