@@ -25,9 +25,13 @@ from pydra_vae.engine import hashing, why
 LOG_FILE = "_log.txt"
 CRASH_FILE = "_crash.txt"
 READY = "ready"
+# Set while a worker process starts, and so imports the script that started it.
+STARTING = "PYDRA_VAE_WORKER_STARTS"
 # Files whose frames say nothing about a failing step.
 MACHINERY = (str(Path(__file__).parent) + os.sep, str(Path(pydra.engine.__file__).parents[1]) + os.sep)
 HASHING = hashing.__name__  # imported for the file hashes that it registers
+
+is_worker = False
 
 
 @dataclass
@@ -57,6 +61,9 @@ class Reply:
 
 def serve(connection: Connection):
     """Take pickled jobs from the connection and answer each with a `Reply`, until it is closed."""
+    global is_worker
+    is_worker = True
+    os.environ.pop(STARTING, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -35,7 +35,7 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=child.serve, args=(theirs,), daemon=True, name="pydra_vae-worker")
-        with _without_interrupts(), _one_thread_each():
+        with _without_interrupts(), _environment():
             self._process.start()
         theirs.close()
         self._ready = False
@@ -192,9 +192,10 @@ def _without_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+def _environment() -> Iterator[None]:
+    changed = {child.STARTING: "1", **dict.fromkeys(THREAD_VARIABLES, "1")}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:

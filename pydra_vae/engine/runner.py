@@ -5,7 +5,7 @@ result over as soon as it is there, and ends with a table of what was computed, 
 """
 
 import asyncio
-import multiprocessing
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 from pydra.utils.hash import PersistentCache
 
+from pydra_vae.engine import child
 from pydra_vae.engine.display import Display
 from pydra_vae.engine.errors import Failure, NestedRun, StepFailed, WorkerDied
 from pydra_vae.engine.why import History
@@ -113,7 +114,7 @@ def run(
 
 
 def _refuse_in_a_child():
-    if multiprocessing.parent_process() is not None:
+    if child.is_worker or child.STARTING in os.environ:
         raise NestedRun(
             "a run was started inside a worker process. Workers import the script that started them, so it must start "
             'its run under a guard:\n\nif __name__ == "__main__":\n    run(…)'
