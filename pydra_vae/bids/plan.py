@@ -1,0 +1,115 @@
+"""What a recipe will read for each subject, checked before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydra_vae.bids.files import InputError, index
+from pydra_vae.bids.index import select_runs
+from pydra_vae.bids.runs import Run
+from pydra_vae.images.atlases import AtlasError, resolve
+from pydra_vae.images.headers import Header, check_runs
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """The runs of one subject (and session), their mask's sources, and what the headers say.
+
+    Attributes
+    ----------
+    label : str
+        ``sub-01`` or ``sub-01_ses-a``.
+    runs : list of Run
+        In the order in which they are joined.
+    headers : list of Header
+    atlas, atlas_labels : Path or None
+    mask_file : Path or None
+    """
+
+    label: str
+    runs: list[Run]
+    headers: list[Header]
+    atlas: Path | None = None
+    atlas_labels: Path | None = None
+    mask_file: Path | None = None
+
+    @property
+    def n_frames(self) -> list[int]:
+        """Frames of each run."""
+        return [header.n_frames for header in self.headers]
+
+    @property
+    def t_r(self) -> float | None:
+        """Repetition time, in seconds."""
+        return self.runs[0].t_r or self.headers[0].t_r
+
+    @property
+    def background(self) -> Path | None:
+        """What maps are shown on: the T1w in that space, else the boldref."""
+        first = self.runs[0]
+        return first.t1w or first.boldref
+
+    def count_voxels(self) -> tuple[int, str]:
+        """Voxels of the mask and where they come from; reads the images."""
+        from pydra_vae.images.masks import make_mask
+
+        made = make_mask(
+            [run.bold for run in self.runs],
+            [run.mask for run in self.runs if run.mask],
+            self.atlas,
+            self.atlas_labels,
+            self.mask_file,
+        )
+        return made.info["n_voxels"], made.info["mask_from"]
+
+
+def plan_subjects(
+    derivatives: Path, *, atlas: str, mask_file: Path | None = None, **filters
+) -> tuple[list[SubjectPlan], dict[str, str]]:
+    """Choose every subject's runs, find the atlas in their space, and check that the runs fit together.
+
+    Parameters
+    ----------
+    derivatives : Path
+    atlas : str
+        As `images.atlases.resolve` takes it.
+    mask_file : Path, optional
+    **filters
+        As `bids.index.select_runs` takes them.
+
+    Returns
+    -------
+    plans : list of SubjectPlan
+    problems : dict of str
+        By label, why there is no plan.
+
+    Raises
+    ------
+    InputError
+        If nothing at all can be read.
+    """
+    chosen, problems = select_runs(index(derivatives), derivatives=derivatives, **filters)
+    if mask_file is not None and not Path(mask_file).is_file():
+        raise InputError(f"--mask {mask_file}: there is no such file")
+    plans, atlases = [], {}
+    for label, runs in chosen.items():
+        try:
+            headers = check_runs([run.bold for run in runs], [run.t_r for run in runs])
+            pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
+            plans.append(SubjectPlan(label, list(runs), headers, *pair, mask_file))
+        except (InputError, AtlasError, ValueError, OSError) as error:
+            problems[label] = f"{label}: {error}"
+    return plans, problems
+
+
+def _atlas(known: dict, *query: str | None) -> tuple[Path, Path] | tuple[None, None]:
+    """`resolve`, asked once for each space: a network that does not answer is waited for once."""
+    if query not in known:
+        try:
+            known[query] = resolve(*query)
+        except AtlasError as error:
+            known[query] = error
+    if isinstance(known[query], AtlasError):
+        raise known[query]
+    return known[query]
