@@ -12,7 +12,9 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 
 from pydra_vae.engine import child
 from pydra_vae.engine.errors import WorkerDied
@@ -35,8 +37,13 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=child.serve, args=(theirs,), daemon=True, name="pydra_vae-worker")
-        with _without_interrupts(), _environment():
-            self._process.start()
+        try:
+            with _without_interrupts(), _environment():
+                self._process.start()
+        except BaseException:
+            if self._process.pid is not None:
+                self._process.kill()
+            raise
         theirs.close()
         self._ready = False
 
@@ -180,15 +187,23 @@ class Pool:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Start a process deaf to ^C, until it can ignore it by itself; one that comes meanwhile reaches us afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Start a process whole, and deaf to ^C until it ignores it by itself; a ^C meanwhile is answered afterwards."""
+    resource_tracker.ensure_running()  # its start, part of the first spawn, would end the block
+    came = []
+    is_main = threading.current_thread() is threading.main_thread()
+    # another thread may take the signal, so blocking it in this one does not keep KeyboardInterrupt away
+    handler = signal.signal(signal.SIGINT, lambda *given: came.append(given)) if is_main else None
+    can_block = hasattr(signal, "pthread_sigmask")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if can_block else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if can_block:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if is_main:
+            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+            if came and callable(handler):
+                handler(*came[0])
 
 
 @contextlib.contextmanager

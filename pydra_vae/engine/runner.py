@@ -208,11 +208,20 @@ def _run_loop(session: _Session):
         session.ledger.message("interrupted; the next run goes on from here")
     finally:
         session.crew.close()
-        main.cancel()
-        loop.run_until_complete(asyncio.gather(main, return_exceptions=True))
+        _end(loop, main)
         loop.close()
         asyncio.set_event_loop(None)
         PersistentCache().clean_up()
+
+
+def _end(loop: asyncio.AbstractEventLoop, main: asyncio.Task):
+    main.cancel()
+    while True:
+        try:
+            loop.run_until_complete(asyncio.gather(main, return_exceptions=True))
+            return
+        except KeyboardInterrupt:  # once more for each task that waited for the interrupted one
+            continue
 
 
 class Ledger(Observer):
