@@ -59,14 +59,12 @@ def test_parameters_of_nilearn_pass_through(table):
         load(table, N, "best")
 
 
-def test_aroma_regresses_the_table_s_components(shared_data, tmp_path):
-    source = pd.read_csv(shared_data / "meta" / "nilearn_test_desc-confounds_regressors.tsv", sep="\t")
-    noise = np.random.default_rng(0).normal(size=(N, 2))
-    source = source.join(pd.DataFrame(noise, columns=["aroma_motion_01", "aroma_motion_04"]))
-    path = tmp_path / "c.tsv"
-    source.to_csv(path, sep="\t", index=False, na_rep="n/a")
+def test_aroma_regresses_the_table_s_components(shared_data):
+    path = shared_data / "meta" / "nilearn_test_desc-confounds_regressors.tsv"
+    aroma = {c for c in read_table(path, N) if c.startswith("aroma_motion_")}
     regressors, _ = load(path, N, "ica_aroma")
-    assert {"aroma_motion_01", "aroma_motion_04", "csf", "white_matter"} <= set(regressors)
+    assert aroma
+    assert aroma | {"csf", "white_matter"} <= set(regressors)
 
 
 def test_reasons_are_one_union():
