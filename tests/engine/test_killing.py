@@ -1,5 +1,6 @@
 """Points 4, 6 and 9: a fit in a spawned child, SIGKILL and resumption, ^C."""
 
+import json
 import os
 import signal
 import time
@@ -69,7 +70,6 @@ FITTING = '''
         with open(Path(folder, "notes"), "a") as file:
             file.write(text + "\\n")
 '''
-# the pause is where the test kills; it is taken out of the code for the uninterrupted fit's twin
 SCRIPT = '''
     import json
     import sys
@@ -89,8 +89,9 @@ SCRIPT = '''
         if "wait" in what:
             tasks["wait"] = Wait(folder=here, seconds=what["wait"])
         outcome = run(tasks, work_dir=what.get("work", "work"), n_procs=what.get("n_procs", 2))
-        fits = {label: Path(out.history).read_text() for label, out in outcome.outputs.items() if "fit" in label}
-        weights = {label: Path(out.weights).read_bytes().hex() for label, out in outcome.outputs.items() if "fit" in label}
+        done = {label: out for label, out in outcome.outputs.items() if "fit" in label}
+        fits = {label: Path(out.history).read_text() for label, out in done.items()}
+        weights = {label: Path(out.weights).read_bytes().hex() for label, out in done.items()}
         print(json.dumps({"fits": fits, "weights": weights, "labels": sorted(outcome.outputs)}))
         sys.exit(outcome.exit_code)
 '''
@@ -104,8 +105,6 @@ def fitting(lab):
 
 
 def ask(**what) -> str:
-    import json
-
     return json.dumps(what)
 
 

@@ -100,7 +100,8 @@ def test_an_exception_in_on_done_is_that_labels_failure(go, toys):
 def test_results_are_handed_over_while_others_run(go, toys, tmp_path):
     order = []
     tasks = {"first": Chain(texts=["a"]), "second": Chain(texts=["b"]), "third": Chain(texts=["c"])}
-    go(tasks, n_procs=1, on_done=lambda label, _: order.append((label, len(list((tmp_path / "work").glob("python-*"))))))
+    folders = (tmp_path / "work").glob
+    go(tasks, n_procs=1, on_done=lambda label, _: order.append((label, len(list(folders("python-*"))))))
     assert [label for label, _ in order] == ["first", "second", "third"]
     # depth first: the first subject is delivered before the last has begun its second step
     assert order[0][1] < 6
