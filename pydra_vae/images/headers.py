@@ -169,7 +169,11 @@ def check_bold(header: Header) -> None:
         )
 
 
-def check_runs(bolds: Sequence[Path], t_rs: Sequence[float | None] | None = None) -> list[Header]:
+def check_runs(
+    bolds: Sequence[Path],
+    t_rs: Sequence[float | None] | None = None,
+    sidecars: Sequence[Path | None] | None = None,
+) -> list[Header]:
     """Check that the runs of one subject can be joined in time: one grid, one TR, enough volumes.
 
     Parameters
@@ -178,6 +182,8 @@ def check_runs(bolds: Sequence[Path], t_rs: Sequence[float | None] | None = None
         4-D images.
     t_rs : sequence of float or None, optional
         RepetitionTime of their sidecars, in seconds.
+    sidecars : sequence of Path or None, optional
+        Where that comes from, for messages.
 
     Returns
     -------
@@ -190,12 +196,13 @@ def check_runs(bolds: Sequence[Path], t_rs: Sequence[float | None] | None = None
         Naming the first run that differs, and how.
     """
     headers = [read_header(path) for path in bolds]
+    nothing = [None] * len(headers)
     known: list[float] = []
-    for header, t_r in zip(headers, t_rs or [None] * len(headers), strict=True):
+    for header, t_r, sidecar in zip(headers, t_rs or nothing, sidecars or nothing, strict=True):
         check_bold(header)
         check_same_grid(header, headers[0], "run")
         if t_r is not None or header.t_r is not None:
-            known.append(check_t_r(header, t_r, f"its sidecar ({header.path.name})"))
+            known.append(check_t_r(header, t_r, sidecar or "its sidecar"))
             if abs(known[-1] - known[0]) > T_R_TOLERANCE * known[0]:
                 raise ValueError(
                     f"{header.path} has TR = {known[-1]:g} s, but {headers[0].path} has {known[0]:g} s: runs of "

@@ -1,0 +1,123 @@
+"""JSON beside each delivered file: what it is, from what, with which parameters and versions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydra_vae.images.streams import writing
+
+SOFTWARE = ("pydra-vae", "pydra", "torch", "numpy", "scipy", "scikit-learn", "nibabel", "nilearn", "templateflow")
+
+
+def bids_uri(path: Path, datasets: Mapping[str, Path]) -> str:
+    """Name a file by the dataset in which it lies.
+
+    Parameters
+    ----------
+    path : Path
+    datasets : mapping
+        Name to folder, as in DatasetLinks; the empty name is the dataset being written.
+
+    Returns
+    -------
+    uri : str
+        ``bids:<name>:<path>``; a file that lies in none of them as ``file://…``.
+
+    Examples
+    --------
+    >>> bids_uri(Path("/data/fmriprep/sub-01/func/a.nii.gz"), {"fmriprep": Path("/data/fmriprep")})
+    'bids:fmriprep:sub-01/func/a.nii.gz'
+    """
+    path = Path(path).absolute()
+    # the innermost dataset, should one lie within another
+    for name, folder in sorted(datasets.items(), key=lambda item: -len(Path(item[1]).absolute().parts)):
+        folder = Path(folder).absolute()
+        if path.is_relative_to(folder):
+            return f"bids:{name}:{quote(path.relative_to(folder).as_posix())}"
+    return path.as_uri()
+
+
+def versions(packages: Iterable[str] = SOFTWARE) -> dict[str, str]:
+    """Versions of the installed packages that matter to a result; nothing is imported."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def sidecar(
+    description: str,
+    sources: Iterable[Path] = (),
+    datasets: Mapping[str, Path] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Make the content of a sidecar.
+
+    Parameters
+    ----------
+    description : str
+        What the file holds.
+    sources : iterable of Path
+        The files from which it was made, as the user knows them: not those of the work folder.
+    datasets : mapping, optional
+        For `bids_uri`.
+    parameters : mapping, optional
+        Of the steps that made it: seed, device, …; their names are kept.
+    **fields
+        Further BIDS fields, such as RepetitionTime or Units; None leaves one out.
+
+    Returns
+    -------
+    content : dict
+        Ready for JSON: paths as text, arrays as lists, NaN and infinity as null.
+    """
+    content: dict[str, Any] = {"Description": description}
+    uris = [bids_uri(path, datasets or {}) for path in sources]
+    if uris:
+        content["Sources"] = uris
+    content |= {key: value for key, value in fields.items() if value is not None}
+    if parameters:
+        content["Parameters"] = dict(parameters)
+    content["SoftwareVersions"] = versions()
+    return plain(content)
+
+
+def plain(value: Any) -> Any:
+    """Make a value fit for JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> bool:
+    """Write JSON, complete or not at all, and only if the file would change.
+
+    Returns
+    -------
+    written : bool
+    """
+    path = Path(path)
+    data = (json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    with writing(path) as stream:
+        stream.write(data)
+    return True
