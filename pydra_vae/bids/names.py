@@ -16,6 +16,7 @@ ENTITY_ORDER = (
     "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space", "split", "recording", "chunk",
     "atlas", "seg", "scale", "res", "den", "label", "stat", "desc",
 )  # fmt: skip
+_KNOWN = frozenset((*ENTITY_ORDER, "from", "to", "mode"))  # the last three: transforms
 _ENTITY = re.compile(r"([a-zA-Z0-9]+)-([a-zA-Z0-9+]+)\Z")
 
 
@@ -27,7 +28,7 @@ class Name(NamedTuple):
     entities : dict of str
         Key to value, in the order of the name.
     prefix : str
-        What stands between the entities and is none; mostly empty.
+        What stands between the entities and is none of BIDS; mostly empty.
     suffix : str
         Such as ``bold``.
     extension : str
@@ -54,7 +55,7 @@ suffix='bold', extension='.nii.gz')
     entities, others = {}, []
     for part in parts:
         match = _ENTITY.match(part)
-        if match and match[1] not in entities:
+        if match and match[1] in _KNOWN and match[1] not in entities:
             entities[match[1]] = match[2]
         else:
             others.append(part)

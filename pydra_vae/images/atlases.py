@@ -113,7 +113,7 @@ def find_atlas(name: str, space: str | None, res: str | None = None) -> tuple[Pa
     space : str
         Template, such as ``MNI152NLin2009cAsym``.
     res : str, optional
-        Preferred resolution; else 2 mm, then the finest.
+        Resolution; default 2 mm. Another one is taken only where this one is not to be had.
 
     Returns
     -------
@@ -132,14 +132,15 @@ def find_atlas(name: str, space: str | None, res: str | None = None) -> tuple[Pa
             f"the atlas {name} lies in template spaces, but the BOLD is in {space or 'its own space'}: choose BOLD "
             "in a template with --space, give --atlas FILE in the BOLD's space, or --atlas none for the brain mask"
         )
-    found = _pair(_on_disk(name, desc, space), res)
-    if found:
-        return found
+    there = _pair(_on_disk(name, desc, space), res)
+    if there and _res(there[0]) in ("", _wanted(res)):
+        return there
     try:
-        fetched = _download(name, desc, space, res)
+        found = _download(name, desc, space, res)
     except Exception as error:  # no network, read-only cache, a damaged download: all end in the same advice
+        if there:
+            return there
         raise AtlasError(_advice(name, desc, space, res, f"could not be fetched ({error})")) from error
-    found = _pair(fetched, res)
     if not found:
         others = sorted({p.parent.name.removeprefix("tpl-") for p in home().glob(f"tpl-*/*_atlas-{name}_*dseg.nii.gz")})
         reason = "is not in TemplateFlow" + (f" (there: {', '.join(others)})" if others else "")
@@ -150,14 +151,14 @@ def find_atlas(name: str, space: str | None, res: str | None = None) -> tuple[Pa
 def _on_disk(name: str, desc: str, space: str) -> list[Path]:
     """Complete files only: TemplateFlow keeps empty ones in the place of what it has not fetched."""
     middle = f"atlas-{name}_" + (f"*desc-{desc}_" if desc else "")
-    return [p for p in (home() / f"tpl-{space}").glob(f"tpl-{space}_*{middle}*dseg.*") if p.stat().st_size]
+    files = (home() / f"tpl-{space}").glob(f"tpl-{space}_*{middle}*dseg.*")
+    return [p for p in files if p.is_file() and p.stat().st_size]
 
 
 def _pair(files: Iterable[Path], res: str | None) -> tuple[Path, Path] | None:
     files = sorted(files)
     images = [p for p in files if p.name.endswith(".nii.gz")]
-    wanted = [] if res is None else [str(res).zfill(2)]
-    order = {value: rank for rank, value in enumerate(dict.fromkeys([*wanted, *PREFERRED_RES]))}
+    order = {value: rank for rank, value in enumerate(dict.fromkeys([_wanted(res), *PREFERRED_RES]))}
     images.sort(key=lambda p: order.get(_res(p), len(order)))
     for image in images:
         stem = re.sub(r"_res-[a-zA-Z0-9]+", "", image.name.removesuffix(".nii.gz"))
@@ -167,12 +168,16 @@ def _pair(files: Iterable[Path], res: str | None) -> tuple[Path, Path] | None:
     return None
 
 
+def _wanted(res: str | None) -> str:
+    return str(res or PREFERRED_RES[0]).zfill(2)
+
+
 def _res(path: Path) -> str:
     match = re.search(r"_res-([a-zA-Z0-9]+)_", path.name)
     return match[1].zfill(2) if match else ""
 
 
-def _download(name: str, desc: str, space: str, res: str | None) -> list[Path]:
+def _download(name: str, desc: str, space: str, res: str | None) -> tuple[Path, Path] | None:
     from templateflow import TemplateFlowClient
 
     client = TemplateFlowClient(root=home(), timeout=TIMEOUT_S)
@@ -182,7 +187,7 @@ def _download(name: str, desc: str, space: str, res: str | None) -> list[Path]:
         listed = client.ls(space, **query)
     chosen = _pair(listed, res)
     if not chosen:
-        return []
+        return None
     missing = [p for p in chosen if not p.is_file() or not p.stat().st_size]
     try:
         for path in missing:
@@ -194,11 +199,11 @@ def _download(name: str, desc: str, space: str, res: str | None) -> list[Path]:
             if path.is_file():
                 path.write_bytes(b"")
         raise
-    return list(chosen)
+    return chosen
 
 
 def _advice(name: str, desc: str, space: str, res: str | None, reason: str) -> str:
-    res = str(res or PREFERRED_RES[0]).zfill(2)
+    res = _wanted(res)
     atlas = f"atlas-{name}" + (f"_desc-{desc}" if desc else "")
     call = f"api.get('{space}', atlas='{name}', " + (f"desc='{desc}', " if desc else "") + "suffix='dseg')"
     return (

@@ -27,6 +27,7 @@ def test_parse_and_name_are_inverse():
          {"sub": "tb2994", "task": "story1", "hemi": "L", "space": "fsaverage5"}),
         ("sub-tb2994_task-story1_space-fsaverage5_hemi-L_bold.func.gii", "",
          {"sub": "tb2994", "task": "story1", "hemi": "L", "space": "fsaverage5"}),
+        ("sub-1_task-a_fwhm-6mm_desc-preproc_bold.nii.gz", "fwhm-6mm", {"sub": "1", "task": "a", "desc": "preproc"}),
         ("task-rest_bold.json", "", {"task": "rest"}),
     ],
 )  # fmt: skip

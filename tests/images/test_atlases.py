@@ -21,6 +21,18 @@ def templateflow(shared_data, monkeypatch):
     return shared_data / "templateflow" / f"tpl-{SPACE}"
 
 
+@pytest.fixture
+def no_network(monkeypatch):
+    """Every connection fails at once, as with the cable out."""
+    import socket
+
+    def refuse(*args, **kwargs):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
 def test_default_atlas_has_the_paper_s_number_of_voxels(templateflow):
     dseg, table = resolve("Schaefer2018", SPACE)
     labels, resampled = resample_labels(dseg, read_header(templateflow / f"tpl-{SPACE}_res-02_desc-brain_mask.nii.gz"))
@@ -49,10 +61,15 @@ def test_network_names():
     assert network_of("LH_V1") == "n/a"
 
 
-def test_resolution_is_preferred_and_another_resampled(templateflow):
-    assert "res-02" in find_atlas("Schaefer2018", SPACE, res="1")[0].name  # 1 mm is not in this folder
-    brain_1mm = read_header(templateflow / f"tpl-{SPACE}_res-01_desc-brain_mask.nii.gz")
-    labels, resampled = resample_labels(find_atlas("Schaefer2018", SPACE)[0], brain_1mm)
+def test_another_resolution_is_resampled_where_there_is_no_other(templateflow, tmp_path, monkeypatch, no_network):
+    folder = tmp_path / templateflow.name
+    folder.mkdir()
+    for path in templateflow.glob("*200Parcels*"):
+        (folder / path.name).symlink_to(path)
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path))
+    dseg, _ = find_atlas("Schaefer2018", SPACE, res="1")
+    assert "res-02" in dseg.name
+    labels, resampled = resample_labels(dseg, read_header(templateflow / f"tpl-{SPACE}_res-01_desc-brain_mask.nii.gz"))
     assert resampled
     assert labels.shape == (193, 229, 193)
     assert 8 * 139_501 * 0.97 < (labels > 0).sum() < 8 * 139_501 * 1.03
@@ -71,18 +88,6 @@ def test_finding_an_atlas_on_disk_imports_no_templateflow(templateflow):
         f"tpl-{SPACE}_res-02_atlas-Schaefer2018_desc-200Parcels17Networks_dseg.nii.gz",
         "False",
     ]
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Every connection fails at once, as with the cable out."""
-    import socket
-
-    def refuse(*args, **kwargs):
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 def test_templateflow_unreachable(tmp_path, monkeypatch, no_network):
