@@ -39,6 +39,8 @@ class Fit:
         at step 0), the validation's figures, best (1 where this row became the best).
     best_step, steps, planned_steps : int
         `steps` were done, of `planned_steps`.
+    ramp_steps : int
+        Steps of the annealing, after which the best was looked for.
     stopped : {"finished", "patience"}
     seconds : float
         Wall time, that of interrupted runs included.
@@ -50,6 +52,7 @@ class Fit:
     best_step: int
     steps: int
     planned_steps: int
+    ramp_steps: int
     stopped: str
     seconds: float
     resumed_at: int | None
@@ -118,7 +121,7 @@ def fit(
         resumed_at = loop.step
     stopped = loop.run(objective, validate, _Saver(checkpoint, checkpoint_seconds, fingerprint), progress)
     model.load_state_dict(loop.best_weights)
-    return Fit(loop.history, loop.best_step, loop.step, steps, stopped, loop.seconds(), resumed_at)
+    return Fit(loop.history, loop.best_step, loop.step, steps, ramp_steps, stopped, loop.seconds(), resumed_at)
 
 
 @dataclass

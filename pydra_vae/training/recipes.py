@@ -96,7 +96,7 @@ def _cosine(start: float, end: float, fraction: float) -> float:
 
 
 RECIPES = {
-    "fast": Recipe("fast", 3e-3, "one-cycle", max_steps=1500, validate_every=50),
+    "fast": Recipe("fast", 3e-3, "one-cycle", max_steps=1000, validate_every=50),
     # the paper gives no limit; 1,000 epochs is its library's (PyTorch Lightning's) own
     "paper": Recipe("paper", 1e-3, "constant", max_epochs=1000, patience=100),
 }
