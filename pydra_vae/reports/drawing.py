@@ -1,0 +1,96 @@
+"""How figures look and how they enter a page: inline SVG for curves, WebP for brain slices.
+
+Curves take the colour of the page's text (`currentColor`), so that one file suits a light and a dark page.
+Slices lie on black, as scanners show them. Both have reproducible bytes: the same data give the same file.
+"""
+
+import base64
+import contextlib
+import html
+import io
+import re
+
+import matplotlib
+from matplotlib.figure import Figure
+
+WIDTH = 10.0  # inches; the page shows it about 1,050 pixels wide
+DPI = 130
+INK = "#010203"  # stands for the colour of the page's text
+MODEL_COLOURS = {
+    "cvae": "#2f7fc1",
+    "pca": "#e07b1a",
+    "pca-larger": "#b59a1b",
+    "shrinkage": "#9a6fb0",
+    "voxel mean": "#8a8a8a",
+}
+INPUT, RESIDUAL, GRID = "#8a8a8a", "#c8553d", "#80808055"
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+    "path.simplify": True,
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "legend.labelcolor"), INK
+    ),
+}
+
+
+@contextlib.contextmanager
+def style(name: str = "figure"):
+    """Settings of matplotlib for one figure; figures are made as `Figure`, so no backend is chosen."""
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        yield
+
+
+def svg(figure: Figure, name: str, description: str) -> str:
+    """An inline ``<svg>`` element.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn within `style(name)`.
+    name : str
+        Prefix of the ids, so that two figures of a page do not share any.
+    description : str
+        What a screen reader says.
+    """
+    buffer = io.StringIO()
+    with style(name):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
+    text = re.sub(r' xmlns(?::xlink)?="[^"]*"', "", text)  # needless inside HTML
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = text.replace(INK, "currentColor")
+    label = html.escape(description, quote=True)
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
+
+
+def webp(figure: Figure, description: str) -> str:
+    """An ``<img>`` element that holds the figure as WebP."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"quality": 85, "method": 4})
+    width, height = (round(size * DPI) for size in figure.get_size_inches())
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<img alt="{html.escape(description, quote=True)}" width="{width}" height="{height}" '
+        f'src="data:image/webp;base64,{data}">'
+    )

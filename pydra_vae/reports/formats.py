@@ -1,0 +1,83 @@
+"""Numbers and names as a page shows them."""
+
+import math
+
+MODELS = {"cvae": "CVAE", "shrinkage": "Shrinkage", "voxel mean": "Voxel mean", "input": "Input"}
+MINUS = "−"
+MISSING = "–"
+
+
+def number(value, digits: int = 3) -> str:
+    """A number with so many significant digits, no exponent between 1e-5 and 1e6, and a true minus.
+
+    Examples
+    --------
+    >>> number(0.014873), number(-1393.07), number(None), number(139501), number(0.0000012)
+    ('0.0149', '−1393', '–', '139,501', '1.2e−6')
+    """
+    if value is None or isinstance(value, str) or not math.isfinite(value):
+        return MISSING if value is None or isinstance(value, str) or math.isnan(value) else _infinite(value)
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}".replace("-", MINUS)
+    if not 1e-5 <= abs(value) < 1e6:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}".replace("-", MINUS)
+
+
+def fixed(value, decimals: int = 2) -> str:
+    """A number with so many decimals."""
+    if value is None or isinstance(value, str) or not math.isfinite(value):
+        return MISSING
+    text = f"{value:,.{decimals}f}"
+    return (text.lstrip("-") if float(text.replace(",", "")) == 0 else text).replace("-", MINUS)
+
+
+def signed(value, decimals: int = 1) -> str:
+    """A number with its sign, for changes.
+
+    Examples
+    --------
+    >>> signed(5.25), signed(-0.04), signed(float("nan"))
+    ('+5.2', '0.0', '–')
+    """
+    text = fixed(value, decimals)
+    return text if text[0] in (MINUS, MISSING) or not float(text.replace(",", "")) else f"+{text}"
+
+
+def model_name(model: str) -> str:
+    """A model's name as readers know it.
+
+    Examples
+    --------
+    >>> model_name("cvae"), model_name("pca-9 = ica-9"), model_name("voxel mean")
+    ('CVAE', 'PCA-9 = ICA-9', 'Voxel mean')
+    """
+    return MODELS.get(model, model.upper())
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "run"), count(12, "run"), count(8541, "voxel")
+    ('1 run', '12 runs', '8,541 voxels')
+    """
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(items) -> str:
+    """Items joined as in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *rest, last = [str(item) for item in items] or [""]
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _infinite(value) -> str:
+    return "∞" if value > 0 else f"{MINUS}∞"

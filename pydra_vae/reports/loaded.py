@@ -1,0 +1,261 @@
+"""The files of a subject's report, read when a section first needs them."""
+
+import contextlib
+import json
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pydra_vae.images.headers import read_header
+from pydra_vae.images.volumes import load_mask, load_volume
+from pydra_vae.reports.brains import Space
+from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.normalise import Scaling
+from pydra_vae.stats.reconstruction import emse_frame
+from pydra_vae.stats.splits import TEST
+
+# What a person should see first
+ORDER = {"strong": 0, "mild": 1}
+
+
+class Loaded:
+    """Tables, arrays and facts of one subject.
+
+    Parameters
+    ----------
+    files : reports.subject.SubjectReport
+    """
+
+    def __init__(self, files):
+        self.files = files
+
+    def check(self) -> None:
+        """Raise ValueError unless the matrices, tables and the mask describe the same voxels and frames."""
+        f, (n_voxels, n_frames) = self.files, self.x.shape
+        found = {
+            f.reconstruction: (self.reconstruction.shape, (n_voxels, n_frames)),
+            f.scaling: (self.scaling.shape, (n_voxels, n_frames)),
+            f.latents: (self.latents.shape[:1], (n_voxels,)),
+            f.voxel_split: (self.split.shape, (n_voxels,)),
+            f.frames: ((len(self.frames),), (n_frames,)),
+            f.voxels: ((len(read_table(f.voxels)),), (self.scaling.kept.size,)),
+            f.mask: ((int(np.count_nonzero(self.mask)),), (self.scaling.kept.size,)),
+        }
+        for path, (shape, wanted) in found.items():
+            if tuple(shape) != wanted:
+                raise ValueError(
+                    f"{path} has the shape {tuple(shape)} where {wanted} belongs to {f.scaled} and {f.scaling}: "
+                    "give the files of one subject and one run of the workflow"
+                )
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """(K, T) input in scaled units."""
+        return np.load(self.files.scaled, mmap_mode="r")
+
+    @cached_property
+    def reconstruction(self) -> np.ndarray:
+        """(K, T) output in scaled units."""
+        return np.load(self.files.reconstruction, mmap_mode="r")
+
+    @cached_property
+    def latents(self) -> np.ndarray:
+        """(K, D) latents."""
+        return np.asarray(np.load(self.files.latents), dtype=np.float64)
+
+    @cached_property
+    def standardised(self) -> np.ndarray:
+        """(K, D) latents with mean 0 and standard deviation 1 over voxels; 0 for a dead dimension."""
+        sd = self.latents.std(axis=0)
+        return (self.latents - self.latents.mean(axis=0)) / np.where(sd > 0, sd, 1)
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """What turned scanner units into scaled units."""
+        return Scaling.load(self.files.scaling)
+
+    @cached_property
+    def frames(self) -> pd.DataFrame:
+        """One row a frame: run, frame, weight, reason."""
+        return read_table(self.files.frames)
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """(T,) frames of weight 1."""
+        return frame_weights(self.frames["weight"].to_numpy(), self.x.shape[1])
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        """(K,) 0 training, 1 validation, 2 test."""
+        return np.load(self.files.voxel_split)
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Rows of the test voxels."""
+        return np.flatnonzero(self.split == TEST)
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """(I, J, K) voxels of the mask."""
+        return load_mask(Path(self.files.mask))
+
+    @cached_property
+    def kept_mask(self) -> np.ndarray:
+        """(I, J, K) voxels that have a row in the matrices."""
+        kept = self.mask.copy()
+        kept[self.mask] = self.scaling.kept
+        return kept
+
+    @cached_property
+    def voxels(self) -> pd.DataFrame:
+        """One row for each row of the matrices: i j k parcel name network ("" for none)."""
+        table = read_table(self.files.voxels)[self.scaling.kept].reset_index(drop=True)
+        for column in ("name", "network"):
+            table[column] = table[column].fillna("").astype(str)
+        return table
+
+    @cached_property
+    def space(self) -> Space:
+        """Where the maps lie, and their background."""
+        import nibabel as nib
+
+        affine = read_header(Path(self.files.mask)).affine
+        if self.files.background is not None:
+            values, header = load_volume(Path(self.files.background))
+            background = nib.Nifti1Image(np.nan_to_num(values).astype(np.float32), header.affine)
+        elif self.scaling.residual:
+            background = None  # the mean of residuals is 0 everywhere
+        else:
+            mean = np.zeros(self.kept_mask.shape, dtype=np.float32)
+            mean[self.kept_mask] = self._mean_bold()
+            background = nib.Nifti1Image(mean, affine)
+        return Space.of(self.kept_mask, affine, background)
+
+    def map_values(self, path: Path) -> np.ndarray:
+        """(K,) values of a map in the grid of the mask."""
+        values, header = load_volume(Path(path))
+        if header.shape != self.kept_mask.shape:
+            raise ValueError(f"the map {path} has {header.shape} voxels but the mask {self.kept_mask.shape}")
+        return np.asarray(values, dtype=np.float64)[self.kept_mask]
+
+    def _mean_bold(self) -> np.ndarray:
+        mean = np.empty(self.x.shape[0])
+        for rows in row_chunks(*self.x.shape):
+            mean[rows] = self.scaling.invert(self.x[rows], rows)[:, self.used].mean(axis=1)
+        return mean
+
+    @cached_property
+    def metrics(self) -> dict[str, pd.DataFrame]:
+        """Split to its table of metrics, indexed by model; the delivered model's first."""
+        tables = pd.concat([read_table(path) for path in self.files.metrics], ignore_index=True)
+        return {split: rows.set_index("model") for split, rows in tables.groupby("split", sort=False)}
+
+    @cached_property
+    def delivered(self) -> pd.DataFrame:
+        """The metrics of the delivered model and of its controls."""
+        return next(iter(self.metrics.values()))
+
+    @cached_property
+    def pca(self) -> str:
+        """Name of the PCA of the model's size, e.g. "pca-9 = ica-9"."""
+        return next(name for name in self.delivered.index if name.startswith("pca-") and "=" in name)
+
+    @cached_property
+    def tsnr(self) -> pd.DataFrame:
+        """One row a model."""
+        return read_table(self.files.tsnr)
+
+    @cached_property
+    def history(self) -> pd.DataFrame | None:
+        """One row a validation."""
+        return None if self.files.history is None else read_table(self.files.history)
+
+    @cached_property
+    def config(self) -> dict:
+        """model.json."""
+        return read_json(self.files.config)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Of what took part; those of the fit where it recorded them."""
+        return installed_versions() | self.config.get("versions", {})
+
+    @cached_property
+    def verdict(self) -> dict:
+        """verdict.json, or nothing."""
+        return read_json(self.files.verdict)
+
+    @cached_property
+    def normalization(self) -> dict:
+        """normalization.json, or nothing."""
+        return read_json(self.files.normalization)
+
+    @cached_property
+    def mask_info(self) -> dict:
+        """What MakeMask says, or nothing."""
+        return read_json(self.files.mask_info)
+
+    @cached_property
+    def run_infos(self) -> list[dict]:
+        """What MaskBold says of each run; {} where it was not given."""
+        given = [read_json(path) for path in self.files.run_infos]
+        return given or [{} for _ in self.scaling.lengths]
+
+    @cached_property
+    def t_r(self) -> float | None:
+        """Repetition time in seconds."""
+        values = {info.get("repetition_time") for info in self.run_infos} - {None}
+        return values.pop() if len(values) == 1 else None
+
+    @cached_property
+    def warnings(self) -> list[dict]:
+        """Of all steps, the strong ones first, none twice."""
+        found = list(self.verdict.get("warnings", []))
+        for path in self.files.warnings:
+            found += read_json(path)
+        codes = {w["code"] for w in found}
+        reasons = "; ".join(self.verdict.get("reasons", []))
+        advice = self.verdict.get("advice", "")
+        text = f"{reasons}. What to try: {advice}." if advice else f"{reasons}."
+        if self.verdict.get("collapsed") and "collapsed" not in codes:
+            found.append({"code": "collapsed", "severity": "strong", "text": text})
+        elif self.verdict.get("over_regularised") and not codes & {"collapsed", "over_regularised"}:
+            found.append({"code": "over_regularised", "severity": "mild", "text": text})
+        unique = {(w["code"], w["text"]): w for w in found}
+        return sorted(unique.values(), key=lambda w: ORDER.get(w["severity"], 0))
+
+    @cached_property
+    def emse_frame(self) -> int:
+        """The frame of the volume-wise error."""
+        given = self.files.emse_frame
+        return emse_frame(self.x.shape[1]) if given is None else given
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the libraries that make results."""
+    found = {}
+    for name in ("pydra-vae", "pydra", "torch", "numpy", "scipy", "scikit-learn", "nilearn", "nibabel", "nireports"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A TSV with "n/a" for missing values; the error names the file."""
+    try:
+        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a tab-separated table: {error}") from error
+
+
+def read_json(path: Path | None):
+    """What a JSON file holds; {} without a file."""
+    if path is None:
+        return {}
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error

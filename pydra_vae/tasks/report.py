@@ -1,0 +1,208 @@
+"""Write the report of a subject and the index of a group."""
+
+import json
+from pathlib import Path
+
+from fileformats.generic import File
+
+from pydra_vae.engine.step import step
+
+
+@step(outputs={"report": File})
+def SubjectReport(
+    label: str,
+    scaled: File,
+    reconstruction: File,
+    scaling: File,
+    frames: File,
+    voxel_split: File,
+    mask: File,
+    voxels: File,
+    latents: File,
+    config: File,
+    metrics: File,
+    tsnr: File,
+    tsnr_parcels: File,
+    tsnr_before: File,
+    tsnr_after: File,
+    tsnr_change: File,
+    mse_map: File,
+    history: File | None = None,
+    verdict: File | None = None,
+    blocked_metrics: File | None = None,
+    error_warnings: File | None = None,
+    blocked_warnings: File | None = None,
+    tsnr_warnings: File | None = None,
+    normalization: File | None = None,
+    mask_info: File | None = None,
+    run_infos: list[File] | None = None,
+    background: File | None = None,
+    background_name: str = "background image",
+    recovery: File | None = None,
+    dataset: str = "",
+    simulated: bool = False,
+    emse_frame: int | None = None,
+    parameters: str = "{}",
+):
+    """Write one self-contained HTML page of a subject.
+
+    Parameters
+    ----------
+    label : str
+        Subject (and session) label, such as ``sub-01``; also the page's name.
+    scaled : file
+        (K, T) scaled series (Normalize).
+    reconstruction : file
+        (K, T) reconstruction in scaled units (Reconstruct).
+    scaling : file
+        Scaling of Normalize.
+    frames : file
+        Joined table of frames (Normalize).
+    voxel_split : file
+        Split of the delivered model (SplitVoxels).
+    mask : file
+        Mask (MakeMask).
+    voxels : file
+        Table of its voxels, with parcel and network (MakeMask).
+    latents : file
+        (K, D) latents (Encode).
+    config : file
+        The model's JSON (FitCvae, or beside a given model).
+    metrics : file
+        Table of ReconstructionError of the delivered model.
+    tsnr : file
+        Table of Tsnr, one row a model.
+    tsnr_parcels : file
+        Table of Tsnr, one row a parcel.
+    tsnr_before : file
+        Map of Tsnr.
+    tsnr_after : file
+        Map of Tsnr.
+    tsnr_change : file
+        Map of Tsnr.
+    mse_map : file
+        Map of ReconstructionError.
+    history : file, optional
+        Learning curve (FitCvae); none for a given model.
+    verdict : file, optional
+        Verdict (FitCvae); none for a given model.
+    blocked_metrics : file, optional
+        Table of ReconstructionError of a second fit, on blocks of voxels.
+    error_warnings : file, optional
+        JSON list of warnings (ReconstructionError of the delivered model).
+    blocked_warnings : file, optional
+        JSON list of warnings (ReconstructionError of the second fit).
+    tsnr_warnings : file, optional
+        JSON list of warnings (Tsnr).
+    normalization : file, optional
+        JSON of Normalize.
+    mask_info : file, optional
+        JSON of MakeMask.
+    run_infos : list of file, optional
+        JSON of MaskBold, one a run.
+    background : file, optional
+        3-D image behind the maps, in the space of the BOLD; the mean BOLD by default.
+    background_name : str
+        What it is, for the captions, such as "T1w image".
+    recovery : file, optional
+        Table of Recovery, for simulated data.
+    dataset : str
+        Name of the dataset.
+    simulated : bool
+        Whether the dataset says that it is simulated; the page then says so.
+    emse_frame : int, optional
+        Frame of the volumes shown, from 0; as in ReconstructionError by default.
+    parameters : str
+        JSON of the options that the user gave, for the record.
+
+    Returns
+    -------
+    report : file
+        The page, ``LABEL.html``.
+    """
+    from pydra_vae.reports.subject import SubjectReport as Report
+
+    given = locals()
+    paths = {
+        name: Path(given[name]) for name in Report.__dataclass_fields__ if name in FILES and given[name] is not None
+    }
+    several = {
+        "metrics": (metrics, blocked_metrics),
+        "warnings": (error_warnings, blocked_warnings, tsnr_warnings),
+        "run_infos": run_infos or (),
+    }
+    report = Report(
+        label=label,
+        background_name=background_name,
+        dataset=dataset,
+        simulated=simulated,
+        emse_frame=emse_frame,
+        parameters=_parsed("parameters", parameters),
+        **paths,
+        **{name: tuple(Path(f) for f in files if f is not None) for name, files in several.items()},
+    )
+    return report.write(Path.cwd() / f"{label}.html")
+
+
+FILES = (
+    "scaled", "reconstruction", "scaling", "frames", "voxel_split", "mask", "voxels", "latents", "config", "tsnr",
+    "tsnr_parcels", "tsnr_before", "tsnr_after", "tsnr_change", "mse_map", "history", "verdict", "normalization",
+    "mask_info", "background", "recovery",
+)  # fmt: skip
+
+
+@step(outputs={"index": File})
+def GroupReport(
+    metrics: list[File],
+    links: str = "{}",
+    warnings: str = "{}",
+    failures: str = "[]",
+    dataset: str = "",
+    simulated: bool = False,
+    parameters: str = "{}",
+):
+    """Write the index of all subjects.
+
+    Parameters
+    ----------
+    metrics : list of file
+        Tables of SubjectMetrics, one a subject, or one table of all.
+    links : str
+        JSON object: label → the subject's page, relative to the index.
+    warnings : str
+        JSON object: label → list of its warnings.
+    failures : str
+        JSON list of {"label", "step", "message"}.
+    dataset : str
+        Name of the dataset; the page's title.
+    simulated : bool
+        Whether the dataset says that it is simulated.
+    parameters : str
+        JSON of the options that the user gave, for the record.
+
+    Returns
+    -------
+    index : file
+        The page, ``index.html``.
+    """
+    from pydra_vae.reports.group import Failure
+    from pydra_vae.reports.group import GroupReport as Report
+
+    report = Report(
+        metrics=tuple(Path(path) for path in metrics),
+        links=_parsed("links", links),
+        warnings=_parsed("warnings", warnings),
+        failures=[Failure(**failure) for failure in _parsed("failures", failures)],
+        dataset=dataset,
+        simulated=simulated,
+        parameters=_parsed("parameters", parameters),
+    )
+    return report.write(Path.cwd() / "index.html")
+
+
+def _parsed(name: str, text: str):
+    """A JSON input; the error names it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} is no JSON: {error} in {text[:80]!r}") from error
