@@ -229,10 +229,17 @@ EDITING = '''
 
     @step(outputs={"done": File})
     def Edit(text: str, file: str):
-        """Edits the code while the run is under way, as a user might."""
+        """Edits code that it does not reach while the run is under way, as a user might."""
         Path(file).write_text(text)
         Path("done").write_text(text)
         return Path("done")
+'''
+USING = '''
+    from pathlib import Path
+
+    from fileformats.generic import File
+
+    from pydra_vae.engine.step import step
 
 
     @step(outputs={"value": File})
@@ -249,10 +256,11 @@ EDITING_SCRIPT = '''
 
     from pydra.compose import workflow
 
-    from editing import Edit, Use
+    from editing import Edit
     from pydra_vae.engine.runner import run
+    from using import Use
 
-    FILE = str(Path(__file__).with_name("helper.py"))
+    FILE = str(Path.cwd() / "code" / "helper.py")
 
 
     @workflow.define(outputs=["value"])
@@ -277,15 +285,16 @@ EDITING_SCRIPT = '''
 
 @pytest.mark.parametrize("how", ["queued", "loaded"])
 def test_code_edited_during_a_run_is_refused(lab, how):
+    lab.path.append(lab.folder / "code")  # its neighbours would be the reach of Edit too
     lab.write("editing.py", EDITING)
     lab.write("script.py", EDITING_SCRIPT)
-    lab.write("helper.py", "VALUE = 1\n")
+    lab.write("code/using.py", USING)
+    lab.write("code/helper.py", "VALUE = 1\n")
     during = lab.run("script.py", how, "VALUE = 2\n").report
     assert during["values"] == {}
     assert "start the run again" in during["failures"]["use"]
     assert "helper.py" in during["failures"]["use"]
-    # nothing was stored under the old key: with the old code it is computed, and right
-    lab.write("helper.py", "VALUE = 1\n")
-    assert lab.run("script.py", "alone").report["values"] == {"use": "queued 1"}
-    lab.write("helper.py", "VALUE = 2\n")
-    assert lab.run("script.py", "alone").report["values"] == {"use": "queued 2"}
+    # nothing was stored under a wrong key: with each code it is computed, and right
+    for value in (1, 2):
+        lab.write("code/helper.py", f"VALUE = {value}\n")
+        assert lab.run("script.py", "alone").report["values"] == {"use": f"queued {value}"}

@@ -156,7 +156,7 @@ def test_reading_a_closure_again_costs_little(package, benchmark_seconds=0.01):
 
     package(**{"steps.py": "from . import helper", **HELPERS})
     package.digest()
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(10):
         package.digest()
-    assert (time.perf_counter() - began) / 10 < benchmark_seconds
+    assert (time.process_time() - began) / 10 < benchmark_seconds

@@ -1,5 +1,6 @@
 """Points 4, 6 and 9: a fit in a spawned child, SIGKILL and resumption, ^C."""
 
+import contextlib
 import json
 import os
 import signal
@@ -59,6 +60,15 @@ FITTING = '''
 
 
     @step(outputs={"out": File})
+    def Multiply(size: int):
+        import torch
+
+        torch.set_num_threads(2)
+        Path("out").write_text(str((torch.ones(size, size) @ torch.ones(size, size)).sum().item()))
+        return Path("out")
+
+
+    @step(outputs={"out": File})
     def Wait(folder: str, seconds: float):
         note(folder, f"waits in {os.getpid()}")
         time.sleep(seconds)
@@ -75,17 +85,16 @@ SCRIPT = '''
     import sys
     from pathlib import Path
 
-    from fitting import Fit, Wait
+    from fitting import Fit, Multiply, Wait
     from pydra_vae.engine.runner import run
 
     if __name__ == "__main__":
         what = json.loads(sys.argv[1])
-        if what.get("torch_first"):
-            import torch
-
-            torch.randn(200, 200) @ torch.randn(200, 200)
         here = str(Path.cwd())
         tasks = {f"fit {n}": Fit(folder=here, **inputs) for n, inputs in enumerate(what.get("fits", []))}
+        if "multiply" in what:
+            tasks["multiply"] = Multiply(size=what["multiply"])
+            Multiply.step(what["multiply"])  # a torch operation in the parent
         if "wait" in what:
             tasks["wait"] = Wait(folder=here, seconds=what["wait"])
         outcome = run(tasks, work_dir=what.get("work", "work"), n_procs=what.get("n_procs", 2))
@@ -127,9 +136,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def test_a_fit_in_a_child_after_torch_in_the_parent(fitting):
-    """Point 4; a forked child would hang."""
-    said = fitting.run("script.py", ask(fits=[{"seed": 1}], torch_first=True))
-    assert list(said.report["fits"]) == ["fit 0"]
+    """Point 4; a forked child hangs in its first torch operation on several threads."""
+    said = fitting.run("script.py", ask(fits=[{"seed": 1}], multiply=1000, n_procs=1))
+    assert said.report["labels"] == ["fit 0", "multiply"]
 
 
 @pytest.mark.parametrize("whom", ["parent", "group"])
@@ -145,8 +154,12 @@ def test_kill_and_resume(fitting, tools, whom):
         os.kill(process.pid, signal.SIGKILL)
     else:
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    tools.until(lambda: not any(map(tools.is_alive, family)), "every process is gone", limit=20)
+    process.wait()
+    try:
+        tools.until(lambda: not any(map(tools.is_alive, family)), "every process is gone", limit=20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     checkpoints = list((lab.work / "checkpoints").glob("*.pt"))
     assert len(checkpoints) == 1
     # other fits begin at 0, the killed one goes on from its checkpoint and past its pause
@@ -181,6 +194,18 @@ def test_interrupt(fitting, tools):
     assert not list(lab.work.glob("*.lock"))
     lab.edit("script.py", "seconds=what", "seconds=0 * what")
     assert lab.run("script.py", ask(wait=1)).report["labels"] == ["wait"]
+
+
+def test_an_interrupt_is_the_parents_to_answer(fitting, tools):
+    """A worker that answered ^C itself could do so while it stores a result."""
+    lab = fitting
+    process = lab.start("script.py", ask(wait=1.5))
+    tools.until(lambda: notes(lab), "the step begins")
+    worker = int(notes(lab)[0].rsplit(" ", 1)[1])
+    for _ in range(3):
+        os.kill(worker, signal.SIGINT)
+        time.sleep(0.1)
+    assert lab.end(process).report["labels"] == ["wait"]
 
 
 def test_interrupt_while_workers_start(fitting, tools):

@@ -161,6 +161,27 @@ def test_independent_nodes_of_a_failing_workflow_finish(go, toys):
     assert outcome.said.count("failed:") == 2
 
 
+@workflow.define(outputs=["out"])
+def AfterFlaky(file: str):
+    from toysteps import Copy, Flaky
+
+    quick = workflow.add(Copy(text="quick"))
+    workflow.add(PlainTask(file=quick.out))
+    flaky = workflow.add(Flaky(file=file))
+    return workflow.add(PlainTask(file=flaky.out), name="length").length
+
+
+def test_a_failure_of_the_last_run_is_not_taken_for_one_of_this(go, toys, tmp_path):
+    """Pydra looks on disk for the results of queued jobs, whenever one of their siblings has ended."""
+    tasks = {"a": AfterFlaky(file=str(tmp_path / "late"))}
+    assert go(tasks, n_procs=1).failures["a"].message.startswith("FileNotFoundError")
+    (tmp_path / "late").write_text("12345")
+    for path in (tmp_path / "work").glob("*/_result.pklz"):
+        if "quick" in "".join(p.read_text() for p in path.parent.glob("out.txt")):
+            path.unlink()  # so that a sibling runs, and ends, before it
+    assert go(tasks, n_procs=1).outputs["a"].out == 5
+
+
 def test_two_workflows_made_by_one_function_stay_apart(go, toys):
     """Pydra remembers constructed workflows by their source text alone."""
 
@@ -287,7 +308,7 @@ def test_a_thousand_reused_steps_cost_little(go, toys):
 
     tasks = {"a": Wide(texts=[str(n) for n in range(200)])}
     go(tasks)
-    began = time.perf_counter()
+    began = time.process_time()
     assert row(go(tasks), "Copy")["reused"] == 200
-    # 1,000 in 2.5 s on an idle machine; this one may be busy
-    assert time.perf_counter() - began < 4 * 0.5
+    # 1,000 in 2.5 s on an idle machine; its caches are smaller when others compute
+    assert time.process_time() - began < 2 * 0.5

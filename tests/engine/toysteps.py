@@ -92,3 +92,10 @@ def Spoil(series: File):
     Path(series).write_text("spoilt")
     Path("out.txt").write_text("1")
     return Path("out.txt")
+
+
+@step(outputs={"out": File})
+def Flaky(file: str):
+    """Fails as long as a file is missing."""
+    Path("out.txt").write_text(Path(file).read_text())
+    return Path("out.txt")
