@@ -1,5 +1,6 @@
 """Streaming between 4-D images and voxels × time: the same numbers as nibabel and nilearn."""
 
+import gzip
 import subprocess
 import sys
 
@@ -127,6 +128,16 @@ def test_truncated_header_and_checksum(tmp_path, rng, mask, write):
     path.write_bytes(whole[:-8] + b"\0" * 8)
     with pytest.raises(ValueError, match=r"bold\.nii\.gz (is truncated or damaged|cannot be read)"):
         extract(path, mask)
+
+
+def test_gzip_in_several_members_with_padding_is_read(tmp_path, rng, mask, write):
+    """bgzip writes many members; some tools pad the end with zeros."""
+    whole = write(tmp_path / "bold.nii", rng.normal(size=(*SHAPE, 40)).astype("f4"))
+    data = whole.read_bytes()
+    parts = [data[i : i + 5000] for i in range(0, len(data), 5000)]
+    other = tmp_path / "bold.nii.gz"
+    other.write_bytes(b"".join(map(gzip.compress, parts)) + bytes(512))
+    np.testing.assert_array_equal(extract(other, mask), extract(whole, mask))
 
 
 def test_missing_files_and_datalad_links(tmp_path):
