@@ -13,6 +13,10 @@ MIN_BLOCKS, MIN_VOXELS_A_BLOCK = 20, 8
 MIN_PARCELS = 10
 
 
+class ImpossibleSplit(ValueError):
+    """The voxels are too few, or too close together, for a scheme; the message says why."""
+
+
 def split_voxels(
     scheme: str,
     n: int,
@@ -58,13 +62,13 @@ def split_voxels(
     if scheme == "blocked":
         possible, why = blocked_is_possible(coordinates_mm)
         if not possible:
-            raise ValueError(why)
+            raise ImpossibleSplit(why)
         return _by_group(blocks(coordinates_mm), fractions, rng)
     if parcels is None:
-        raise ValueError("a split by parcel needs an atlas: give one, or use random or blocked")
+        raise ImpossibleSplit("a split by parcel needs an atlas: give one, or use random or blocked")
     parcels = _same_length("parcels", parcels, n)
     if len(np.unique(parcels[parcels > 0])) < MIN_PARCELS:
-        raise ValueError(
+        raise ImpossibleSplit(
             f"a split by parcel needs at least {MIN_PARCELS} parcels and there are "
             f"{len(np.unique(parcels[parcels > 0]))}: use random or blocked"
         )

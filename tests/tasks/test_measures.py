@@ -61,7 +61,7 @@ def up_to_controls(folder, files, scheme="random", **normalize):
         SplitVoxels, cwd=folder / "s", mask=files.mask, voxels=files.voxels,
         scaling=n.scaling, scheme=scheme,
     )  # fmt: skip
-    controls = call(FitControls, cwd=folder / "c", scaled=n.scaled, voxel_split=split.split, frames=n.frames)
+    controls = call(FitControls, cwd=folder / "c", scaled=n.scaled, voxel_split=split.voxel_split, frames=n.frames)
     decoded = folder / "reconstruction.npy"
     x = np.load(n.scaled)
     np.save(decoded, load_controls(controls.controls)[9].reconstruct(x).astype(np.float32))
@@ -69,7 +69,7 @@ def up_to_controls(folder, files, scheme="random", **normalize):
         "scaled": n.scaled, "reconstruction": decoded, "scaling": n.scaling, "frames": n.frames,
         "controls": controls.controls, "mask": files.mask,
     }  # fmt: skip
-    return SimpleNamespace(normalized=n, split=split.split, common=common)
+    return SimpleNamespace(normalized=n, split=split.voxel_split, common=common)
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +193,22 @@ def test_splits(subject):
         split = call(
             SplitVoxels, cwd=subject.folder / scheme, mask=subject.files.mask, scheme=scheme,
             voxels=subject.files.voxels, scaling=subject.normalized.scaling,
-        ).split  # fmt: skip
+        ).voxel_split  # fmt: skip
         assert np.load(split).dtype == np.int8 and set(np.load(split)) == {0, 1, 2}
+
+
+def test_a_mask_too_small_for_blocks(subject, tmp_path):
+    voxels = pd.read_csv(subject.files.voxels, sep="\t", keep_default_na=False)
+    voxels["i"] //= 6  # squeezed into a few cubes
+    voxels.to_csv(tmp_path / "voxels.tsv", sep="\t", index=False)
+    given = {
+        "mask": subject.files.mask, "voxels": tmp_path / "voxels.tsv",
+        "scaling": subject.normalized.scaling, "scheme": "blocked",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="no blocked split: it needs at least 20 blocks"):
+        call(SplitVoxels, cwd=tmp_path, **given)
+    out = call(SplitVoxels, cwd=tmp_path, if_impossible="skip", **given)
+    assert "no blocked split" in out.why_not and not np.load(out.voxel_split).any()
 
 
 def test_too_few_frames(tmp_path):
