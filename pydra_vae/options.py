@@ -201,8 +201,10 @@ def _reading(parser: Parser) -> None:
     group.add("--task-id", **many, help="tasks; several are joined in time in the order given")
     group.add("--run", type=int, nargs="+", metavar="N", help="run numbers")
     group.add("--space", help="output space (default: MNI152NLin2009cAsym, else the only one there is)")
-    group.add("--res", help="resolution entity, where several exist")
-    group.add("--echo", help="echo entity, where several exist")
+    group.add("--res", metavar="LABEL", help="resolution entity, where several exist")
+    for name in ("echo", "rec", "acq", "part"):
+        group.add(f"--{name}", metavar="LABEL", help=f"{name} entity, where several exist; none: files without it")
+    group.add("--prefix", metavar="TEXT", help="text after the subject that is no entity (smooth6mm); none: without")
 
 
 def _series(parser: Parser) -> None:
@@ -220,6 +222,8 @@ def _series(parser: Parser) -> None:
     )  # fmt: skip
     group.step("extract", "--fd-threshold", type=float, metavar="MM",
                help="censor frames with a larger framewise displacement (default: none)")  # fmt: skip
+    group.step("extract", "--std-dvars-threshold", type=float, metavar="SD",
+               help="censor frames with larger standardised DVARS (default: none)")  # fmt: skip
     group.step("extract", "--dummy-scans", type=_frames, metavar="N",
                help="censor the first N frames beside the non-steady-state ones (default: 0)")  # fmt: skip
     group.step("extract", "--smoothing-fwhm", type=float, metavar="MM", help="smooth (default: no)")
@@ -252,7 +256,7 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--kl-weight", type=float, metavar="W",
                help="weight of the KL term; 0: z is the encoder's mean (default: 0)")  # fmt: skip
     group.step("fit", "--kl-annealing-steps", type=_positive, metavar="N",
-               help="linear warm-up of the KL weight (default: none)")  # fmt: skip
+               help="linear warm-up of the KL weight (default: 0)")  # fmt: skip
     group.step("fit", "--sample-latent", action="store_true", help="sample z with KL weight 0 too")
     group.add("--split", choices=("random", "blocked", "parcel", "both"), default="random",
               help="voxels of training, validation and test (70/10/20): random is the paper's; both adds a"

@@ -95,7 +95,7 @@ def plan_subjects(
     plans, atlases = [], {}
     for label, runs in chosen.items():
         try:
-            headers = check_runs([run.bold for run in runs], [run.t_r for run in runs])
+            headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
             pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
             plans.append(SubjectPlan(label, list(runs), headers, *pair, mask_file))
         except (InputError, AtlasError, ValueError, OSError) as error:

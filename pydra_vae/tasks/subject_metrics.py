@@ -1,24 +1,30 @@
 """One table of metrics a subject: every model beside its controls, for every split."""
 
-from pathlib import Path
-
 from fileformats.generic import File
 
 from pydra_vae.engine.step import step
 
 
 @step(outputs={"metrics": File})
-def SubjectMetrics(label: str, errors: list[File], tsnr: File, recovery: File | None = None) -> Path:
+def SubjectMetrics(
+    label: str,
+    errors: File,
+    tsnr: File,
+    blocked_errors: File | None = None,
+    recovery: File | None = None,
+):
     """Join the reconstruction errors of all splits with the tSNR and, where known, the planted truth.
 
     Parameters
     ----------
     label : str
         Subject (and session) label, such as ``sub-01``; the first column.
-    errors : list of file
-        Tables of ReconstructionError, one a split; the first is that of the delivered model.
+    errors : file
+        Table of ReconstructionError for the delivered model's split.
     tsnr : file
         Table of Tsnr, one row a model.
+    blocked_errors : file, optional
+        The same of the second fit, on blocks of voxels.
     recovery : file, optional
         Table of Recovery, one row a model (simulated data only).
 
@@ -31,13 +37,13 @@ def SubjectMetrics(label: str, errors: list[File], tsnr: File, recovery: File | 
 
     from pydra_vae.tasks._io import read_table, write_table
 
-    tables = [read_table(path) for path in errors]
-    first = tables[0]
+    joined = read_table(errors)
+    scheme = joined["split"].iloc[0]
     for path in (tsnr, recovery):
         if path is not None:
-            extra = read_table(path).drop(columns=["split"], errors="ignore")
-            first = first.merge(extra, on="model", how="outer", sort=False)
-    first["split"] = tables[0]["split"].iloc[0]
-    joined = pd.concat([first, *tables[1:]], ignore_index=True)
+            joined = joined.merge(read_table(path), on="model", how="outer", sort=False)
+    joined["split"] = scheme
+    if blocked_errors is not None:
+        joined = pd.concat([joined, read_table(blocked_errors)], ignore_index=True)
     joined.insert(0, "participant_id", label)
     return write_table("metrics.tsv", joined)

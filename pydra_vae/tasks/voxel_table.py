@@ -28,6 +28,7 @@ def VoxelTable(voxels: File, scaling: File, voxel_split: File) -> Path:
         TSV with the columns of `voxels` and ``status``: train, validation, test or dropped.
     """
     import numpy as np
+
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.tasks._io import read_table, write_table
 

@@ -1,0 +1,448 @@
+"""finn: from an fMRIPrep folder to latents, denoised BOLD and a report, one VAE a subject.
+
+The graph of Singla, Bazin and Scherf (2025). As a program::
+
+    python workflows/finn.py DERIVATIVES OUTPUT participant [options]
+    python workflows/finn.py DERIVATIVES OUTPUT group
+    python workflows/finn.py            # the embedded demo, on simulated data
+
+As a part of other pipelines: `SubjectCvae` takes files, returns files, and nests in any Pydra workflow.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
+from fileformats.generic import File
+from pydra.compose import workflow
+
+from pydra_vae.tasks.encode import Encode
+from pydra_vae.tasks.fit_controls import FitControls
+from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.make_mask import MakeMask
+from pydra_vae.tasks.mask_bold import MaskBold
+from pydra_vae.tasks.normalize import Normalize
+from pydra_vae.tasks.reconstruct import Reconstruct
+from pydra_vae.tasks.reconstruction_error import ReconstructionError
+from pydra_vae.tasks.recovery import Recovery
+from pydra_vae.tasks.report import SubjectReport
+from pydra_vae.tasks.split_voxels import SplitVoxels
+from pydra_vae.tasks.subject_metrics import SubjectMetrics
+from pydra_vae.tasks.tsnr import Tsnr
+from pydra_vae.tasks.voxel_table import VoxelTable
+from pydra_vae.tasks.write_maps import WriteDenoised, WriteLatentMaps
+
+# What a workflow passes on to one step: its parameters by name.
+Options = dict[str, Any]
+
+
+@workflow.define(
+    outputs={
+        "mask": File,
+        "voxels": File,
+        "mask_info": File,
+        "series": list[File],
+        "series_info": list[File],
+        "scaled": File,
+        "scaling": File,
+        "frames": File,
+        "scaling_info": File,
+    }
+)
+def PrepareSeries(
+    bolds: list[File],
+    brain_masks: list[File] | None = None,
+    confounds: list[File | None] | None = None,
+    confounds_json: list[File | None] | None = None,
+    sidecars: list[File | None] | None = None,
+    atlas: File | None = None,
+    atlas_labels: File | None = None,
+    mask_file: File | None = None,
+    mean_image: File | None = None,
+    extract: Options = {},  # noqa: B006  (workflow inputs are copied by Pydra)
+    normalize: Options = {},  # noqa: B006
+):
+    """Mask every run and join them to one scaled matrix, voxels × time."""
+    mask = workflow.add(
+        MakeMask(
+            bolds=bolds, brain_masks=brain_masks, atlas=atlas, atlas_labels=atlas_labels, mask_file=mask_file
+        )
+    )
+    nothing = [None] * len(bolds)
+    runs = {
+        "bold": bolds,
+        "confounds": confounds or nothing,
+        "confounds_json": confounds_json or nothing,
+        "sidecar": sidecars or nothing,
+    }
+    extracted = workflow.add(MaskBold(mask=mask.mask, **extract).split(tuple(runs), **runs).combine(list(runs)))
+    joined = workflow.add(
+        Normalize(
+            series=extracted.series, frames=extracted.frames, mask=mask.mask, mean_image=mean_image, **normalize
+        )
+    )
+    return (
+        mask.mask,
+        mask.voxels,
+        mask.info,
+        extracted.series,
+        extracted.info,
+        joined.scaled,
+        joined.scaling,
+        joined.frames,
+        joined.info,
+    )
+
+
+@workflow.define(
+    outputs={
+        "controls": File,
+        "model": File,
+        "config": File,
+        "history": File | None,
+        "verdict": File | None,
+        "latents": File,
+        "reconstruction": File,
+        "errors": File,
+        "mse_map": File,
+        "emse": File,
+        "warnings": File,
+    }
+)
+def FitAndScore(
+    scaled: File,
+    scaling: File,
+    frames: File,
+    mask: File,
+    voxel_split: File,
+    scheme: str = "random",
+    seed: int = 0,
+    model: File | None = None,
+    config: File | None = None,
+    fit: Options = {},  # noqa: B006
+    error: Options = {},  # noqa: B006
+):
+    """Fit one CVAE (or take a fitted one), reconstruct, and score it beside its controls."""
+    size = {"latent_dim": fit["latent_dim"]} if "latent_dim" in fit else {}
+    device = {"device": fit["device"]} if "device" in fit else {}
+    history = verdict = None
+    if model is None:
+        fitted = workflow.add(
+            FitCvae(scaled=scaled, scaling=scaling, frames=frames, mask=mask, voxel_split=voxel_split, seed=seed, **fit)
+        )
+        model, config, history, verdict = fitted.model, fitted.config, fitted.history, fitted.verdict
+    else:
+        size = {"latent_dim": json.loads(config.read_text())["latent_dim"]}
+    controls = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
+    encoded = workflow.add(
+        Encode(scaled=scaled, scaling=scaling, mask=mask, model=model, config=config, **device)
+    )
+    decoded = workflow.add(Reconstruct(latents=encoded.latents, model=model, config=config, **device))
+    scored = workflow.add(
+        ReconstructionError(
+            scaled=scaled,
+            reconstruction=decoded.reconstruction,
+            scaling=scaling,
+            voxel_split=voxel_split,
+            frames=frames,
+            controls=controls.controls,
+            mask=mask,
+            scheme=scheme,
+            seed=seed,
+            **error,
+        )
+    )
+    return (
+        controls.controls,
+        model,
+        config,
+        history,
+        verdict,
+        encoded.latents,
+        decoded.reconstruction,
+        scored.metrics,
+        scored.mse_map,
+        scored.emse,
+        scored.warnings,
+    )
+
+
+@workflow.define(outputs={"errors": File | None, "warnings": File | None})
+def FitIfPossible(
+    scaled: File,
+    scaling: File,
+    frames: File,
+    mask: File,
+    voxel_split: File,
+    why_not: str,
+    seed: int = 0,
+    fit: Options = {},  # noqa: B006
+    error: Options = {},  # noqa: B006
+):
+    """A second fit on blocks of voxels, for the table, where the mask is large enough for blocks."""
+    if why_not:
+        return None, None
+    scored = workflow.add(
+        FitAndScore(
+            scaled=scaled,
+            scaling=scaling,
+            frames=frames,
+            mask=mask,
+            voxel_split=voxel_split,
+            scheme="blocked",
+            seed=seed,
+            fit=fit,
+            error=error,
+        )
+    )
+    return scored.errors, scored.warnings
+
+
+@workflow.define(
+    outputs={
+        "mask": File,
+        "voxels": File,
+        "frames": File,
+        "scaling": File,
+        "model": File,
+        "config": File,
+        "history": File | None,
+        "verdict": File | None,
+        "latent_maps": File,
+        "denoised": list[File],
+        "tsnr_before": File,
+        "tsnr_after": File,
+        "tsnr_change": File,
+        "tsnr_parcels": File,
+        "mse_map": File,
+        "emse": File,
+        "metrics": File,
+        "report": File,
+    }
+)
+def SubjectCvae(
+    label: str,
+    bolds: list[File],
+    brain_masks: list[File] | None = None,
+    confounds: list[File | None] | None = None,
+    confounds_json: list[File | None] | None = None,
+    sidecars: list[File | None] | None = None,
+    atlas: File | None = None,
+    atlas_labels: File | None = None,
+    mask_file: File | None = None,
+    mean_image: File | None = None,
+    background: File | None = None,
+    truth: list[File] | None = None,
+    model: File | None = None,
+    config: File | None = None,
+    t_r: float | None = None,
+    scheme: str = "random",
+    seed: int = 0,
+    extract: Options = {},  # noqa: B006
+    normalize: Options = {},  # noqa: B006
+    fit: Options = {},  # noqa: B006
+    tsnr: Options = {},  # noqa: B006
+    error: Options = {},  # noqa: B006
+    report: Options = {},  # noqa: B006
+):
+    """One subject: from preprocessed runs to latents, denoised BOLD, measures and a report.
+
+    Parameters
+    ----------
+    label : str
+        ``sub-01``, for tables and the report.
+    bolds : list of file
+        Preprocessed runs, in the order in which they are joined along time.
+    brain_masks, confounds, confounds_json, sidecars : list of file, optional
+        fMRIPrep's companions of the runs, one a run.
+    atlas, atlas_labels, mask_file : file, optional
+        See `MakeMask`.
+    mean_image : file, optional
+        See `Normalize`.
+    background : file, optional
+        What maps are shown on; the mean BOLD by default.
+    truth : list of file, optional
+        The planted clean signal of simulated runs.
+    model, config : file, optional
+        A fitted model to use instead of fitting one.
+    t_r : float, optional
+        Repetition time in seconds, where neither headers nor sidecars have it.
+    scheme : str
+        How voxels are split: random, blocked or parcel; both: random, and a second fit on blocks for the table.
+    seed : int
+        Of the split and of the fit.
+    extract, normalize, fit, tsnr, error, report : dict
+        Further parameters of MaskBold, Normalize, FitCvae, Tsnr, ReconstructionError, SubjectReport.
+    """
+    timing = {} if t_r is None else {"t_r": t_r}
+    data = workflow.add(
+        PrepareSeries(
+            bolds=bolds,
+            brain_masks=brain_masks,
+            confounds=confounds,
+            confounds_json=confounds_json,
+            sidecars=sidecars,
+            atlas=atlas,
+            atlas_labels=atlas_labels,
+            mask_file=mask_file,
+            mean_image=mean_image,
+            extract=extract | timing,
+            normalize=normalize,
+        )
+    )
+    scaled, scaling, frames, mask = data.scaled, data.scaling, data.frames, data.mask
+    first = "random" if scheme == "both" else scheme
+    main = workflow.add(
+        SplitVoxels(mask=mask, voxels=data.voxels, scaling=scaling, scheme=first, seed=seed), name="main_split"
+    )
+    cvae = workflow.add(
+        FitAndScore(
+            scaled=scaled,
+            scaling=scaling,
+            frames=frames,
+            mask=mask,
+            voxel_split=main.voxel_split,
+            scheme=first,
+            seed=seed,
+            model=model,
+            config=config,
+            fit=fit,
+            error=error,
+        )
+    )
+    blocked_errors = blocked_warnings = None
+    no_blocks = ""
+    if scheme == "both":
+        blocks = workflow.add(
+            SplitVoxels(
+                mask=mask, voxels=data.voxels, scaling=scaling, scheme="blocked", seed=seed, if_impossible="skip"
+            ),
+            name="blocked_split",
+        )
+        blocked = workflow.add(
+            FitIfPossible(
+                scaled=scaled,
+                scaling=scaling,
+                frames=frames,
+                mask=mask,
+                voxel_split=blocks.voxel_split,
+                why_not=blocks.why_not,
+                seed=seed,
+                fit=fit,
+                error=error,
+            )
+        )
+        blocked_errors, blocked_warnings, no_blocks = blocked.errors, blocked.warnings, blocks.why_not
+
+    table = workflow.add(VoxelTable(voxels=data.voxels, scaling=scaling, voxel_split=main.voxel_split))
+    maps = workflow.add(WriteLatentMaps(latents=cvae.latents, scaling=scaling, mask=mask))
+    runs = {"series": data.series, "bold": bolds, "run_index": list(range(len(bolds)))}
+    denoised = workflow.add(
+        WriteDenoised(
+            reconstruction=cvae.reconstruction, scaled=scaled, scaling=scaling, frames=frames, mask=mask, **timing
+        )
+        .split(tuple(runs), **runs)
+        .combine(list(runs))
+    )
+    snr = workflow.add(
+        Tsnr(
+            scaled=scaled,
+            reconstruction=cvae.reconstruction,
+            scaling=scaling,
+            frames=frames,
+            controls=cvae.controls,
+            mask=mask,
+            voxels=data.voxels,
+            **tsnr,
+        )
+    )
+    recovery = None
+    if truth:
+        recovered = workflow.add(
+            Recovery(
+                truth=truth,
+                scaled=scaled,
+                reconstruction=cvae.reconstruction,
+                scaling=scaling,
+                frames=frames,
+                controls=cvae.controls,
+                mask=mask,
+            )
+        )
+        recovery = recovered.recovery
+    metrics = workflow.add(
+        SubjectMetrics(
+            label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery
+        )
+    )
+    page = workflow.add(
+        SubjectReport(
+            label=label,
+            scaled=scaled,
+            reconstruction=cvae.reconstruction,
+            scaling=scaling,
+            frames=frames,
+            voxel_split=main.voxel_split,
+            mask=mask,
+            voxels=data.voxels,
+            latents=cvae.latents,
+            config=cvae.config,
+            metrics=cvae.errors,
+            blocked_metrics=blocked_errors,
+            tsnr=snr.tsnr,
+            tsnr_parcels=snr.parcels,
+            tsnr_before=snr.before,
+            tsnr_after=snr.after,
+            tsnr_change=snr.change,
+            mse_map=cvae.mse_map,
+            history=cvae.history,
+            verdict=cvae.verdict,
+            error_warnings=cvae.warnings,
+            blocked_warnings=blocked_warnings,
+            tsnr_warnings=snr.warnings,
+            normalization=data.scaling_info,
+            mask_info=data.mask_info,
+            run_infos=data.series_info,
+            background=background,
+            recovery=recovery,
+            emse_frame=error.get("emse_frame"),
+            **report,
+        )
+    )
+    return (
+        mask,
+        table.table,
+        frames,
+        scaling,
+        cvae.model,
+        cvae.config,
+        cvae.history,
+        cvae.verdict,
+        maps.maps,
+        denoised.denoised,
+        snr.before,
+        snr.after,
+        snr.change,
+        snr.parcels,
+        cvae.mse_map,
+        cvae.emse,
+        metrics.metrics,
+        page.report,
+    )
+
+
+def main(argv: list[str] | None = None, prog: str | None = None) -> int:
+    """The program; returns its exit status (see ``--help``)."""
+    from pydra_vae.workflows.finn_program import run_finn
+
+    return run_finn(argv, prog)
+
+
+if __name__ == "__main__":
+    # the installed module, so that every way of starting shares one cache
+    from pydra_vae.workflows import finn
+
+    sys.exit(finn.main())

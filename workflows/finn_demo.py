@@ -1,0 +1,102 @@
+"""finn's embedded demo: simulated listeners of a story, from their derivatives tree to the reports."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pydra_vae.bids.derivatives import check_output, deliver
+from pydra_vae.bids.plan import SubjectPlan
+from pydra_vae.engine.runner import run
+from pydra_vae.tasks.simulate import SimulateFinn
+from pydra_vae.workflows import finn_program
+from pydra_vae.workflows.finn_group import run_group
+
+FOLDER = Path("finn-demo")
+N_SUBJECTS = 3
+STORY = ["story1", "story2", "story3"]
+COLUMNS = {
+    "participant_id": "subject",
+    "split": "split",
+    "model": "model",
+    "mse_test": "test MSE",
+    "r2": "R²",
+    "gain_mean": "tSNR gain %",
+    "r_clean_mean": "r with planted signal",
+}
+
+
+def demo(options: argparse.Namespace, console: Console) -> int:
+    """Simulate, analyse, compare with the planted truth; returns the exit status."""
+    folder = FOLDER.absolute()
+    check_output(folder)
+    options.work_dir = options.work_dir or folder / "work"
+    console.print(
+        f"Demo on SIMULATED data ({N_SUBJECTS} listeners, planted networks and signals) in {folder}", style="bold"
+    )
+    simulated = run(
+        {"simulation": SimulateFinn(size=options.size, seed=options.seed, n_subjects=N_SUBJECTS)},
+        work_dir=finn_program.work_dir(options),
+        n_procs=1,
+        break_locks=options.break_locks,
+        verbose=options.verbose,
+        console=console,
+    )
+    if simulated.exit_code:
+        return simulated.exit_code
+    made = simulated.outputs["simulation"]
+    tree = Path(made.derivatives)
+    data = folder / "data"
+    for path in sorted(tree.rglob("*")):
+        if path.is_file():
+            deliver(path, data / path.relative_to(tree))
+    options.derivatives, options.output = data, folder / "output"
+    options.atlas = str(data / Path(made.atlas).relative_to(tree))
+    options.task_id = options.task_id or STORY
+    status = finn_program.participant(options, console, truth=planted, report={"simulated": True})
+    if status or options.dry_run:
+        return status
+    status = run_group(
+        options.output,
+        finn_program.work_dir(options),
+        finn_program.n_procs(options),
+        options,
+        console,
+        simulated=True,
+        dataset="pydra_vae demo",
+    )
+    if status == 0:
+        show(options.output)
+    return status
+
+
+def planted(plan: SubjectPlan) -> list[Path]:
+    """The planted clean signal of each run."""
+    return [run.bold.with_name(run.bold.name.replace("desc-preproc", "desc-truth")) for run in plan.runs]
+
+
+def show(output: Path) -> None:
+    """Print the measures beside their controls and the planted truth."""
+    table = pd.read_csv(output / "group_desc-cvae_metrics.tsv", sep="\t", na_values="n/a")
+    shown = Table(title="simulated data: the CVAE beside its controls")
+    columns = {name: title for name, title in COLUMNS.items() if name in table}
+    for name, title in columns.items():
+        shown.add_column(title, justify="right" if table[name].dtype.kind == "f" else "left")
+    for row in table.itertuples():
+        shown.add_row(*(_cell(getattr(row, name)) for name in columns), end_section=row.model == "voxel mean")
+    console = Console(highlight=False)
+    console.print(shown)
+    recovered = table.groupby("model", sort=False)["r_clean_mean"].mean().dropna()
+    told = ", ".join(f"{model} {r:.3f}" for model, r in recovered.items())
+    console.print(f"Mean correlation with the planted clean signal: {told}", markup=False)
+    console.print(f"Reports: {output / 'index.html'}", markup=False)
+
+
+def _cell(value) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,98 @@
+"""What finn delivers: the names and sidecars of a subject's files in the output folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydra_vae.bids.derivatives import dataset_label, deliver
+from pydra_vae.bids.names import derivative_name
+from pydra_vae.bids.plan import SubjectPlan
+from pydra_vae.bids.sidecars import sidecar
+
+# Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
+FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
+    "mask": ("mask", ".nii.gz", {"desc": "cvae"}, "Voxels that were analysed", {"Type": "ROI"}),
+    "voxels": ("voxels", ".tsv", {"desc": "cvae"}, "Position, parcel, network and split of each voxel", {}),
+    "frames": ("frames", ".tsv", {"desc": "cvae"}, "Weight of each frame, and why it was censored", {}),
+    "scaling": ("scaling", ".safetensors", {"desc": "cvae"}, "Normalisation of each voxel, invertible", {}),
+    "model": ("model", ".safetensors", {"desc": "cvae"}, "Weights of the convolutional VAE", {}),
+    "history": ("history", ".tsv", {"desc": "cvae"}, "Learning curve: one row a validation", {}),
+    "verdict": ("verdict", ".json", {"desc": "cvae"}, "Collapse verdict and warnings", {}),
+    "latent_maps": ("latents", ".nii.gz", {"desc": "cvae"}, "One volume a latent dimension", {}),
+    "tsnr_before": ("boldmap", ".nii.gz", {"stat": "tsnr", "desc": "preproc"}, "Temporal SNR of the input", {}),
+    "tsnr_after": ("boldmap", ".nii.gz", {"stat": "tsnr", "desc": "denoised"}, "Temporal SNR, denoised", {}),
+    "tsnr_change": (
+        "boldmap", ".nii.gz", {"stat": "tsnrchange", "desc": "denoised"}, "Change of temporal SNR", {"Units": "%"},
+    ),
+    "tsnr_parcels": ("parcels", ".tsv", {"desc": "tsnr"}, "Temporal SNR of each parcel", {}),
+    "mse_map": (
+        "boldmap", ".nii.gz", {"stat": "mse", "desc": "cvae"}, "Reconstruction error, mean square in scaled units", {},
+    ),
+    "emse": ("emse", ".tsv", {"desc": "cvae"}, "Volume-wise mean squared error of each frame and model", {}),
+    "metrics": ("metrics", ".tsv", {"desc": "cvae"}, "Measures of the CVAE and of its controls", {}),
+}  # fmt: skip
+JOINED = ("task", "run", "dir", "chunk")
+
+
+def common_entities(plan: SubjectPlan) -> dict[str, str]:
+    """Entities of what is made of all runs: those that they share, tasks joined by ``+``."""
+    runs = [run.entities for run in plan.runs]
+    shared = {key: value for key, value in runs[0].items() if all(run.get(key) == value for run in runs)}
+    tasks = list(dict.fromkeys(run["task"] for run in runs if "task" in run))
+    if len(runs) > 1:
+        shared.pop("run", None)
+    return shared | ({"task": "+".join(tasks)} if tasks else {})
+
+
+def targets(plan: SubjectPlan, output: Path) -> Iterator[tuple[str, int | None, Path]]:
+    """Where each output goes: its name in `SubjectCvae`, the run (None: all), the path."""
+    entities = common_entities(plan)
+    folder = output / f"sub-{entities['sub']}"
+    if "ses" in entities:
+        folder = folder / f"ses-{entities['ses']}"
+    for name, (suffix, extension, more, _, _) in FILES.items():
+        yield name, None, folder / "func" / derivative_name(entities, suffix, extension, **more)
+    for i, run in enumerate(plan.runs):
+        yield "denoised", i, folder / "func" / derivative_name(run.entities, "bold", ".nii.gz", desc="denoised")
+    yield "report", None, output / f"{plan.label}.html"
+
+
+def deliver_subject(
+    plan: SubjectPlan, outputs: Any, output: Path, derivatives: Path, parameters: Mapping[str, Any]
+) -> list[Path]:
+    """Copy a subject's results to their BIDS names; returns the files that were new or changed."""
+    datasets = {dataset_label(derivatives): derivatives, "": output}
+    bolds = [run.bold for run in plan.runs]
+    config = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
+    space = {"SpatialReference": plan.runs[0].space or "orig"}
+    changed = []
+    for name, run, target in targets(plan, output):
+        value = getattr(outputs, name)
+        if value is None:  # a model that was given has no history
+            continue
+        if name in ("report", "verdict"):
+            beside = None
+        elif name == "denoised":
+            value = value[run]
+            beside = sidecar(
+                "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
+                [bolds[run]],
+                datasets,
+                parameters,
+                RepetitionTime=plan.t_r,
+                SkullStripped=True,
+                TaskName=plan.runs[run].entities.get("task"),
+                **space,
+            )
+        else:
+            *_, description, fields = FILES[name]
+            image = space if target.name.endswith(".nii.gz") else {}
+            beside = sidecar(description, bolds, datasets, parameters, **fields, **image)
+            if name == "model":
+                beside |= config
+        if deliver(Path(value), target, beside):
+            changed.append(target)
+    return changed

@@ -1,0 +1,240 @@
+"""finn as a program: from a command line to runs, from runs to the output folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydra.utils.general import get_fields
+from rich.console import Console
+
+from pydra_vae import __version__
+from pydra_vae.bids.derivatives import check_output, dataset_label, write_dataset_description
+from pydra_vae.bids.files import InputError
+from pydra_vae.bids.plan import SubjectPlan, plan_subjects
+from pydra_vae.engine.devices import available, choices
+from pydra_vae.engine.errors import EngineError
+from pydra_vae.engine.runner import Outcome, run
+from pydra_vae.options import finn_parser, step_options
+from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.mask_bold import MaskBold
+from pydra_vae.tasks.normalize import Normalize
+from pydra_vae.tasks.reconstruction_error import ReconstructionError
+from pydra_vae.tasks.tsnr import Tsnr
+from pydra_vae.workflows.finn import SubjectCvae
+from pydra_vae.workflows.finn_group import run_group
+from pydra_vae.workflows.finn_outputs import deliver_subject, targets
+
+STEPS = {"extract": MaskBold, "normalize": Normalize, "fit": FitCvae, "tsnr": Tsnr, "error": ReconstructionError}
+# What Singla et al. (2025) state; the network is our reading of it.
+PAPER = {
+    "normalize": {"method": "minmax"},
+    "fit": {
+        "network": "paper",
+        "recipe": "paper",
+        "latent_dim": 9,
+        "batch_size": 280,
+        "learning_rate": 1e-3,
+        "patience": 100,
+        "kl_weight": 0.0,
+    },
+}
+MAX_PROCS = 8
+
+
+def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
+    """Parse the command line, run what it asks for; returns the exit status."""
+    parser = finn_parser(prog, __version__)
+    options = parser.parse_args(argv)
+    if options.derivatives is not None and (options.output is None or options.analysis_level is None):
+        parser.error("DERIVATIVES, OUTPUT and participant or group belong together (or none of them, for the demo)")
+    console = Console(stderr=True, highlight=False)
+    try:
+        if options.derivatives is None:
+            from pydra_vae.workflows.finn_demo import demo
+
+            return demo(options, console)
+        if options.analysis_level == "group":
+            check_output(options.output, options.derivatives, create=not options.dry_run)
+            return run_group(options.output, work_dir(options), n_procs(options), options, console)
+        return participant(options, console)
+    except (InputError, EngineError) as error:
+        console.print(f"finn: {error}", style="red", markup=False)
+        return 2
+
+
+def n_procs(options: argparse.Namespace) -> int:
+    """Processes side by side."""
+    return options.n_procs or min(len(os.sched_getaffinity(0)), MAX_PROCS)
+
+
+def work_dir(options: argparse.Namespace) -> Path:
+    """Where steps are cached; as with fMRIPrep, ``work`` under the current folder by default."""
+    return (options.work_dir or Path("work")).absolute()
+
+
+def given_options(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Parameters of each step: the preset's, then what the user gave."""
+    given = step_options(options)
+    preset = PAPER if options.preset == "paper" else {}
+    return {step: preset.get(step, {}) | given.get(step, {}) for step in STEPS}
+
+
+def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Every parameter by step, defaults too, for sidecars and the report."""
+    given = given_options(options)
+    parameters: dict[str, Any] = {"split": options.split, "seed": options.seed}
+    for name, step in STEPS.items():
+        simple = [f for f in get_fields(step) if isinstance(f.default, str | int | float | bool | None)]
+        parameters[step.__name__] = {
+            f.name: given[name].get(f.name, f.default) for f in simple if f.name not in ("seed", "scheme", "device")
+        }
+    return parameters
+
+
+def participant(
+    options: argparse.Namespace,
+    console: Console,
+    truth: Callable[[SubjectPlan], list[Path]] | None = None,
+    report: dict[str, Any] | None = None,
+) -> int:
+    """Plan, run and deliver every subject; one that fails does not keep the others from it."""
+    output = check_output(options.output, options.derivatives, create=not options.dry_run)
+    _check_device(options.device)
+    model = _given_model(options)
+    plans, problems = plan_subjects(
+        options.derivatives,
+        atlas=options.atlas,
+        mask_file=options.mask,
+        participant_label=options.participant_label,
+        session_label=options.session_label,
+        task_id=options.task_id,
+        run=options.run,
+        space=options.space,
+        **{name: getattr(options, name) for name in ("res", "echo", "rec", "acq", "part", "prefix")},
+    )
+    for problem in problems.values():
+        console.print(f"finn: {problem}", style="red", markup=False)
+    if not plans:
+        return 2
+    if options.dry_run:
+        dry_run(plans, output)
+        return 1 if problems else 0
+
+    dataset = {dataset_label(options.derivatives): options.derivatives}
+    write_dataset_description(output, "pydra_vae: latent spaces of BOLD series", dataset)
+    parameters = all_parameters(options)
+    by_label = {plan.label: plan for plan in plans}
+
+    def deliver(label: str, outputs: Any) -> None:
+        deliver_subject(by_label[label], outputs, output, options.derivatives, parameters)
+
+    shown = {"dataset": _dataset_name(options.derivatives), "parameters": json.dumps(parameters, sort_keys=True)}
+    tasks = {
+        plan.label: SubjectCvae(
+            **plan_inputs(plan),
+            **model,
+            **given_with_device(options),
+            truth=truth(plan) if truth else None,
+            scheme=options.split,
+            seed=options.seed,
+            mean_image=options.mean_image,
+            report=shown | (report or {}),
+        )
+        for plan in plans
+    }
+    outcome = run(
+        tasks,
+        work_dir=work_dir(options),
+        n_procs=n_procs(options),
+        on_done=deliver,
+        break_locks=options.break_locks,
+        stop_on_first_crash=options.stop_on_first_crash,
+        verbose=options.verbose,
+        console=console,
+    )
+    _say_where(outcome, output, console)
+    return outcome.exit_code or (1 if problems else 0)
+
+
+def plan_inputs(plan: SubjectPlan) -> dict[str, Any]:
+    """A subject's files, as inputs of `SubjectCvae`."""
+    runs = plan.runs
+    masks = [run.mask for run in runs if run.mask]
+    return {
+        "label": plan.label,
+        "bolds": [run.bold for run in runs],
+        "brain_masks": masks if len(masks) == len(runs) else None,
+        "confounds": [run.confounds for run in runs],
+        "confounds_json": [run.confounds_json for run in runs],
+        "sidecars": [run.sidecar for run in runs],
+        "atlas": plan.atlas,
+        "atlas_labels": plan.atlas_labels,
+        "mask_file": plan.mask_file,
+        "background": plan.background,
+        "t_r": plan.t_r if plan.headers[0].t_r is None else None,
+    }
+
+
+def given_with_device(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Parameters of each step, the device of the run put in where a step computes on one."""
+    given = given_options(options)
+    return given | {"fit": given["fit"] | {"device": options.device}}
+
+
+def dry_run(plans: list[SubjectPlan], output: Path) -> None:
+    """Say what would be read and written; reads headers and masks only."""
+    for plan in plans:
+        n_voxels, source = plan.count_voxels()
+        print(f"{plan.label}: {len(plan.runs)} run(s), {sum(plan.n_frames)} frames, TR {plan.t_r or '?'} s")
+        for run_, frames in zip(plan.runs, plan.n_frames, strict=True):
+            print(f"  reads  {run_.bold}  ({frames} frames)")
+        atlas = f" {plan.atlas}" if plan.atlas else ""
+        print(f"  mask   {n_voxels:,} voxels, from the {source}{atlas}")
+        for _, _, target in targets(plan, output):
+            print(f"  writes {target}")
+    print("nothing was run (--dry-run)")
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that is not there before anything is computed."""
+    if name not in ("auto", "cpu"):  # asking for the others loads torch
+        try:
+            choices(name, available())
+        except ValueError as error:
+            raise InputError(f"--device {name}: {error}") from error
+
+
+def _given_model(options: argparse.Namespace) -> dict[str, Path | None]:
+    """The files of ``--model``, or none."""
+    if options.model is None:
+        return {"model": None, "config": None}
+    config = options.model.with_suffix(".json")
+    for path in (options.model, config):
+        if not path.is_file():
+            raise InputError(
+                f"--model {options.model}: {path} is not there; give a *_model.safetensors with its .json beside it"
+            )
+    return {"model": options.model, "config": config}
+
+
+def _dataset_name(derivatives: Path) -> str:
+    try:
+        description = json.loads((derivatives / "dataset_description.json").read_text(encoding="utf-8"))
+        return str(description.get("Name") or derivatives.name)
+    except (OSError, ValueError, AttributeError):
+        return derivatives.absolute().name
+
+
+def _say_where(outcome: Outcome, output: Path, console: Console) -> None:
+    done, failed = len(outcome.outputs), len(outcome.failures)
+    if done:
+        console.print(f"{done} subject(s) delivered in {output}", markup=False)
+    if failed:
+        console.print(f"{failed} subject(s) failed: {', '.join(outcome.failures)}", style="red", markup=False)
+
+
