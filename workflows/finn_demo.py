@@ -19,6 +19,8 @@ from pydra_vae.workflows.finn_group import run_group
 FOLDER = Path("finn-demo")
 N_SUBJECTS = 3
 STORY = ["story1", "story2", "story3"]
+# The fast recipe's schedule shortened, so that three fits end within minutes on two cores.
+MAX_STEPS = 300
 COLUMNS = {
     "participant_id": "subject",
     "split": "split",
@@ -57,6 +59,9 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     options.derivatives, options.output = data, folder / "output"
     options.atlas = str(data / Path(made.atlas).relative_to(tree))
     options.task_id = options.task_id or STORY
+    if not {"fit.max_steps", "fit.max_epochs"} & set(vars(options)):
+        setattr(options, "fit.max_steps", MAX_STEPS)
+        console.print(f"Fits of {MAX_STEPS} steps, so that the demo is short; --max-steps sets another number")
     status = finn_program.participant(options, console, truth=planted, report={"simulated": True})
     if status or options.dry_run:
         return status
