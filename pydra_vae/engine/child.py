@@ -93,7 +93,7 @@ def _run(pickled: bytes) -> Reply:
         reply.message = "".join(traceback.format_exception_only(error)).strip()
         reply.traceback = _from_the_step_on(error)
         if job is not None:
-            _spoil(job, error)
+            _spoil(job)
             write_crash(job, reply.traceback)
     finally:
         reply.seconds = time.monotonic() - began
@@ -120,9 +120,9 @@ def _redirect(path):
     os.close(file)
 
 
-def _spoil(job, error: BaseException):
-    """Pydra stores a step that was ended by KeyboardInterrupt or SystemExit as a success without outputs."""
-    if not isinstance(error, Exception):
+def _spoil(job):
+    """Take back a result that Pydra stored as a success before, or although, the job was ended by an exception."""
+    if not (job.cache_dir / "_error.pklz").exists():
         (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
 
 

@@ -132,11 +132,10 @@ def _walk(module: str) -> Closure:
         todo.extend(source.names)
         mentioned = {text for text in source.strings if DOTTED.fullmatch(text) and ours(text)}
         todo.extend(mentioned)
-        bases = [here.file.parent] if _is_in_package(here) else []
+        bases = {here.file.parent: name if here.folders else name.rpartition(".")[0]} if _is_in_package(here) else {}
         for text in mentioned:
-            bases += [Path(folder) for folder in getattr(_locate(text, located), "folders", ())]
-        for path in _data_files(source.strings, bases):
-            label = f"{name}:{os.path.relpath(path, here.file.parent)}"
+            bases |= {Path(folder): text for folder in getattr(_locate(text, located), "folders", ())}
+        for label, path in _data_files(source.strings, bases):
             found.files[label], found.paths[label] = _hash(path.read_bytes()), path
             watched |= {str(path), str(path.parent)}
     found.watched = tuple(sorted(watched))
@@ -279,19 +278,20 @@ def _chain(node: ast.expr) -> list[str]:
 # ---- data files ----------------------------------------------------------------------------------
 
 
-def _data_files(strings: Iterable[str], bases: list[Path]) -> set[Path]:
-    """Files beside a module, or in data folders beside it, that its strings name; a named folder counts whole."""
-    found: set[Path] = set()
-    folders = [folder for base in dict.fromkeys(bases) for folder in (base, *_data_folders(base))]
-    for text in strings:
-        if FILE_NAME.fullmatch(text) and ".." not in text:
-            for folder in folders:
-                path = folder / text
+def _data_files(strings: Iterable[str], bases: dict[Path, str]) -> Iterator[tuple[str, Path]]:
+    """Files in packages' folders, or in data folders there, that strings name; a named data folder counts whole."""
+    for base, package in bases.items():
+        folders = _data_folders(base)
+        for text in strings:
+            if not FILE_NAME.fullmatch(text) or ".." in text:
+                continue
+            found: set[Path] = set()
+            for path in (folder / text for folder in (base, *folders)):
                 if path.is_file() and path.suffix not in SOURCES:
                     found |= _with_included(path)
-                elif path.is_dir() and path in folders and path not in bases:
+                elif path in folders:
                     found |= {file for file in path.rglob("*") if file.is_file() and file.suffix not in SOURCES}
-    return found
+            yield from ((f"{package}:{path.relative_to(base).as_posix()}", path) for path in found)
 
 
 def _data_folders(base: Path) -> list[Path]:

@@ -65,13 +65,22 @@ def content_hash(path: Path) -> bytes:
     if stored is not None and (known := _read(stored)) is not None:
         _memory[identity] = known
         return known
+    has_rested = _rest(identity)
     computed = _compute(path)
-    newest = max(identity[2], identity[3])
-    if _identity(path) == identity and time.time_ns() - newest > RESTED_NS:
+    if _identity(path) == identity and has_rested:
         _memory[identity] = computed
         if stored is not None:
             _write(stored, computed)
     return computed
+
+
+def _rest(identity: tuple) -> bool:
+    """Whether the file has rested; a big one, which is better not read twice, is given the time."""
+    missing = max(identity[2], identity[3]) + RESTED_NS - time.time_ns()
+    if 0 < missing <= RESTED_NS and identity[1] >= ON_DISK_FROM:
+        time.sleep(missing / 1e9)
+        return True
+    return missing <= 0
 
 
 def remembers(path: Path) -> bool:

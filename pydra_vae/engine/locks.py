@@ -48,7 +48,8 @@ def holder(path: Path) -> Holder | None:
             return None
     try:
         lines = [*path.read_text(errors="replace").splitlines(), "", ""]
-        return Holder(path, lines[0].strip(), lines[1].strip(), max(0.0, time.time() - path.stat().st_mtime))
+        pid = lines[0].strip() if lines[0].strip().isdecimal() else ""
+        return Holder(path, pid, lines[1].strip(), max(0.0, time.time() - path.stat().st_mtime))
     except OSError:
         return None
 

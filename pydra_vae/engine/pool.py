@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import resource_tracker
 
 from pydra_vae.engine import child
@@ -33,12 +33,12 @@ THREAD_VARIABLES = (
 class Child:
     """One worker process, as its parent sees it."""
 
-    def __init__(self):
+    def __init__(self, environment: Mapping[str, str]):
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=child.serve, args=(theirs,), daemon=True, name="pydra_vae-worker")
         try:
-            with _without_interrupts(), _environment():
+            with _without_interrupts(), _environment(environment):
                 self._process.start()
         except BaseException:
             if self._process.pid is not None:
@@ -107,10 +107,18 @@ class Child:
 
 
 class Pool:
-    """At most `size` worker processes; waiting jobs start in order of their priority."""
+    """At most `size` worker processes; waiting jobs start in order of their priority.
 
-    def __init__(self, size: int):
-        self.size = size
+    Parameters
+    ----------
+    size : int
+        Processes at a time.
+    environment : mapping
+        Environment variables that the processes get beside this one's.
+    """
+
+    def __init__(self, size: int, environment: Mapping[str, str]):
+        self.size, self.environment = size, environment
         self._idle: list[Child] = []
         self._all: set[Child] = set()
         self._busy = 0
@@ -159,7 +167,7 @@ class Pool:
         self._idle.clear()
 
     def _spawn(self) -> Child:
-        worker = Child()
+        worker = Child(self.environment)
         self._all.add(worker)
         return worker
 
@@ -207,8 +215,8 @@ def _without_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    changed = {child.STARTING: "1", **dict.fromkeys(THREAD_VARIABLES, "1")}
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    changed = {child.STARTING: "1", **dict.fromkeys(THREAD_VARIABLES, "1"), **more}
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:

@@ -17,12 +17,14 @@ from pydra.engine.submitter import Submitter
 from pydra.utils.hash import PersistentCache
 
 from pydra_vae.engine import child
+from pydra_vae.engine.devices import FITS_PER_GPU
 from pydra_vae.engine.display import Display
-from pydra_vae.engine.errors import Failure, NestedRun, StepFailed, WorkerDied
+from pydra_vae.engine.errors import EngineError, Failure, NestedRun, StepFailed, WorkerDied
 from pydra_vae.engine.why import History
-from pydra_vae.engine.worker import LocalWorker, Observer, current_label
+from pydra_vae.engine.worker import LocalWorker, Observer, StepWorker, current_label
 
-# What runs the leaves, by the name that `run` and --worker take: a callable of (n_procs, break_locks, observer).
+# What runs the leaves, by the name that `run` and --worker take: a callable of (n_procs, environment,
+# break_locks, observer) that gives a StepWorker.
 WORKERS: dict[str, Callable] = {"local": LocalWorker}
 
 
@@ -62,6 +64,7 @@ def run(
     on_done: Callable[[str, object], None] | None = None,
     break_locks: bool = False,
     stop_on_first_crash: bool = False,
+    fits_per_gpu: int | None = None,
     verbose: int = 0,
     console=None,
 ) -> Outcome:
@@ -83,6 +86,8 @@ def run(
         Remove locks of other machines, and empty ones, that are on needed steps.
     stop_on_first_crash : bool
         Give up the rest at the first failure.
+    fits_per_gpu : int, optional
+        Fits that may share a GPU; by default 1, or what the environment says (see `devices`).
     verbose : int
         See `display.Display`.
     console : rich.console.Console, optional
@@ -98,15 +103,19 @@ def run(
         In a worker process: the script that starts the run lacks its guard.
     WorkerDied
         If worker processes cannot start.
+    EngineError
+        If the work folder cannot be made.
     """
     _refuse_in_a_child()
     if worker not in WORKERS:
         raise ValueError(f"worker {worker!r} is not known; there is {', '.join(WORKERS)}")
+    work_dir = _made(Path(work_dir))
+    environment = {FITS_PER_GPU: str(fits_per_gpu)} if fits_per_gpu else {}
     outcome = Outcome()
     with Display(console, verbose=verbose) as display:
         ledger = Ledger(display, History(work_dir))
-        crew = WORKERS[worker](n_procs=n_procs, break_locks=break_locks, observer=ledger)
-        session = _Session(tasks, Path(work_dir), crew, ledger, on_done, stop_on_first_crash, outcome)
+        crew = WORKERS[worker](n_procs=n_procs, environment=environment, break_locks=break_locks, observer=ledger)
+        session = _Session(tasks, work_dir, crew, ledger, on_done, stop_on_first_crash, outcome)
         _in_own_loop(session)
     outcome.table = ledger.rows()
     display.table(outcome.table)
@@ -121,13 +130,21 @@ def _refuse_in_a_child():
         )
 
 
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"the work folder {folder} cannot be made: {error}; give another with --work-dir") from error
+    return folder.resolve()
+
+
 @dataclass
 class _Session:
     """One run: its labels as tasks of one event loop."""
 
     tasks: Mapping[str, object]
     work_dir: Path
-    crew: LocalWorker
+    crew: StepWorker
     ledger: "Ledger"
     on_done: Callable | None
     stop_on_first_crash: bool

@@ -10,23 +10,23 @@ The private parts of Pydra used here are held by tests/engine/test_pydra_contrac
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cloudpickle
-from fileformats.core import FileSet
 from filelock import SoftFileLock, Timeout
 from pydra.engine.job import Job
 from pydra.engine.result import Result, load_result
 from pydra.engine.workflow import Workflow
-from pydra.utils.general import attrs_values, is_workflow
+from pydra.utils.general import is_workflow
 from pydra.workers import base
 
-from pydra_vae.engine import child, context, hashing, locks
+from pydra_vae.engine import child, context, locks
 from pydra_vae.engine.errors import Failure, LockedStep, StepFailed, WorkerDied
 from pydra_vae.engine.pool import Pool
+from pydra_vae.engine.prehash import hash_big_files, paths_in
 
 # Whose job it is: (order, label). The tasks of an event loop inherit it from the label's own task.
 current_label: ContextVar[tuple[int, str]] = ContextVar("pydra_vae_label", default=(0, ""))
@@ -49,38 +49,41 @@ class Observer:
         """Something that the user should know."""
 
 
-class LocalWorker(base.Worker):
-    """Computes leaves in processes of this machine; usable wherever Pydra takes a worker.
+class StepWorker(base.Worker):
+    """What every worker of ours has in common; a subclass says how and where one leaf is computed.
 
     Parameters
     ----------
-    n_procs : int, optional
-        Processes at a time; by default the number of CPUs this process may use.
     break_locks : bool
         Remove locks of other machines, and empty ones, that are on needed steps.
     observer : Observer, optional
         Is told what happens.
     """
 
-    _plugin_name = "local"
-
-    def __init__(self, n_procs: int | None = None, break_locks: bool = False, observer: Observer | None = None):
+    def __init__(self, break_locks: bool = False, observer: Observer | None = None):
         super().__init__()
-        self.n_procs = n_procs or _cpus()
         self.break_locks = break_locks
         self.observer = observer or Observer()
-        self._pool = Pool(self.n_procs)
         self._in_flight: dict[str, asyncio.Future] = {}
 
-    def __getstate__(self):
-        return {"n_procs": self.n_procs}
+    async def execute(self, job: Job, rerun: bool, started: Callable[[], None]) -> child.Reply:
+        """Compute one leaf somewhere.
 
-    def __setstate__(self, state):
-        self.__init__(**state)
+        Parameters
+        ----------
+        job : Job
+            Its result must be in `job.cache_dir` afterwards, unless the reply says that it failed.
+        rerun : bool
+            Compute it even if it has a result.
+        started : callable
+            To be called when it no longer waits for its turn.
 
-    def close(self):
-        """End all processes at once."""
-        self._pool.close()
+        Raises
+        ------
+        WorkerDied
+            If there will be no reply.
+        """
+        raise NotImplementedError
 
     async def submit(self, job: Job, rerun: bool = False) -> Result:
         """Compute a workflow or a leaf."""
@@ -96,7 +99,7 @@ class LocalWorker(base.Worker):
         StepFailed
             If the step fails, its process dies, or somebody else's lock is on it.
         """
-        await _hash_big_files(job.task)
+        await hash_big_files(job.task)
         running = self._in_flight.get(job.checksum)
         try:
             if running is not None:
@@ -127,23 +130,11 @@ class LocalWorker(base.Worker):
             self.observer.finished(job, "cached")
             return result
         forget_failure(job)
-        pid = None
-
-        def started(number: int):
-            nonlocal pid
-            pid = number
-            self.observer.started(job)
-
-        priority = (current_label.get()[0],)
         try:
-            reply = await self._pool.run(lambda: _pickled(job, rerun), priority, started)
-        except asyncio.CancelledError:
-            _clean_up_after(pid, job)
-            raise
+            reply = await self.execute(job, rerun, lambda: self.observer.started(job))
         except WorkerDied as died:
             if not died.started:
                 raise
-            _clean_up_after(pid, job)
             crash_file = child.write_crash(job, str(died))
             raise self._failed(job, Failure(name, str(died), str(died), crash_file)) from died
         if reply.failed:
@@ -163,6 +154,54 @@ class LocalWorker(base.Worker):
         return StepFailed([failure])
 
 
+class LocalWorker(StepWorker):
+    """Computes leaves in processes of this machine; usable wherever Pydra takes a worker.
+
+    Parameters
+    ----------
+    n_procs : int, optional
+        Processes at a time; by default the number of CPUs this process may use.
+    environment : mapping, optional
+        Environment variables for the processes.
+    **options
+        See `StepWorker`.
+    """
+
+    _plugin_name = "local"
+
+    def __init__(self, n_procs: int | None = None, environment: Mapping[str, str] | None = None, **options):
+        super().__init__(**options)
+        self.n_procs = n_procs or _cpus()
+        self._pool = Pool(self.n_procs, environment or {})
+
+    def __getstate__(self):
+        return {"n_procs": self.n_procs}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
+    def close(self):
+        """End all processes at once."""
+        self._pool.close()
+
+    async def execute(self, job: Job, rerun: bool, started: Callable[[], None]) -> child.Reply:
+        """Compute one leaf in the next free process."""
+        process = None
+
+        def taken_by(pid: int):
+            nonlocal process
+            process = pid
+            started()
+
+        try:
+            return await self._pool.run(lambda: _pickled(job, rerun), (current_label.get()[0],), taken_by)
+        except (WorkerDied, asyncio.CancelledError):
+            if process is not None:
+                locks.release_of(process, job.cache_dir)
+                Path(job.cache_root, f"{job.uid}_info.json").unlink(missing_ok=True)
+            raise
+
+
 async def expand(job: Job, rerun: bool, submit: Callable) -> Result:
     """Run a workflow's nodes as their inputs become ready; nothing of the workflow itself is stored.
 
@@ -173,6 +212,7 @@ async def expand(job: Job, rerun: bool, submit: Callable) -> Result:
     StepFailed
         With the failures of all nodes, nested ones included.
     """
+    await hash_big_files(job.task)
     # Pydra remembers constructed workflows by their source text: two closures would share one.
     Workflow.clear_cache()
     workflow = Workflow.construct(job.task, dont_cache=True)
@@ -260,15 +300,7 @@ def forget_failure(job: Job):
 
 
 def _files_are_gone(outputs) -> bool:
-    return any(not path.exists() for value in attrs_values(outputs).values() for path in _paths(value))
-
-
-def _paths(value):
-    if isinstance(value, FileSet):
-        yield from value.fspaths
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _paths(item)
+    return any(not path.exists() for path in paths_in(outputs))
 
 
 def _delete_checkpoint(job: Job):
@@ -276,12 +308,6 @@ def _delete_checkpoint(job: Job):
     if path.parent.is_dir():
         for file in path.parent.glob(f"{path.name}*"):  # with what a killed process was writing
             file.unlink(missing_ok=True)
-
-
-def _clean_up_after(pid: int | None, job: Job):
-    if pid is not None:
-        locks.release_of(pid, job.cache_dir)
-        Path(job.cache_root, f"{job.uid}_info.json").unlink(missing_ok=True)
 
 
 # ---- to and from the worker process --------------------------------------------------------------
@@ -293,14 +319,6 @@ def _pickled(job: Job, rerun: bool) -> bytes:
         return cloudpickle.dumps((job, rerun))
     finally:
         job.submitter = submitter
-
-
-async def _hash_big_files(task):
-    """Read big files in a thread, so that other jobs start and finish meanwhile."""
-    files = [path for value in attrs_values(task).values() for path in _paths(value) if path.is_file()]
-    unknown = [path for path in files if not hashing.remembers(path)]
-    for path in unknown:
-        await asyncio.to_thread(hashing.content_hash, path)
 
 
 def _cpus() -> int:

@@ -95,7 +95,7 @@ def test_data_files_named_in_strings_count(package):
             "unused.css": "",
         }
     )
-    assert package.reached() == {"steps:style.css", "steps:templates/page.html", "steps:templates/head.html"}
+    assert package.reached() == {":style.css", ":templates/page.html", ":templates/head.html"}
 
 
 def test_a_data_folder_named_in_a_string_counts_whole_also_from_elsewhere(package):
@@ -107,7 +107,7 @@ def test_a_data_folder_named_in_a_string_counts_whole_also_from_elsewhere(packag
             "reports/templates/deep/b.html": "",
         }
     )
-    assert package.reached() == {"reports", "steps:reports/templates/a.html", "steps:reports/templates/deep/b.html"}
+    assert package.reached() == {"reports", "reports:templates/a.html", "reports:templates/deep/b.html"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`run`: isolation (point 5), what is told, and what it refuses."""
 
 import io
+import os
 import signal
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydra.compose import python, workflow
 from pydra.engine.submitter import Submitter
 from rich.console import Console
 
+from pydra_vae.engine import hashing
+from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import run
 from pydra_vae.engine.worker import LocalWorker
 
@@ -257,6 +260,24 @@ def test_output_of_a_step_goes_to_its_log(go, toys, tmp_path, capfd):
     assert sorted(log.read_text().splitlines()) == ["said hello", "shouted hello"]
 
 
+def test_surroundings_of_a_step(go, toys, monkeypatch):
+    """One thread whatever the parent has, since the number of threads changes the last digits of a fit."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYDRA_VAE_FITS_PER_GPU"]
+    outcome = go({"a": toys.Surroundings(names=names)}, fits_per_gpu=3)
+    assert Path(outcome.outputs["a"].out).read_text() == "1 1 3"
+    assert os.environ["OMP_NUM_THREADS"] == "4" and names[2] not in os.environ
+
+
+def test_hashing_a_big_file_does_not_hold_up_others(go, toys, tmp_path, monkeypatch):
+    compute, order = hashing._compute, []
+    monkeypatch.setattr(hashing, "_compute", lambda path: (time.sleep(path.name == "big" and 3), compute(path))[1])
+    (tmp_path / "big").write_bytes(bytes(hashing.ON_DISK_FROM + 1))
+    tasks = {"big": toys.Scale(series=[tmp_path / "big"]), "small": toys.Copy(text="small")}
+    assert go(tasks, on_done=lambda label, _: order.append(label)).exit_code == 0
+    assert order == ["small", "big"]
+
+
 def test_an_input_changed_during_the_step_is_refused(go, toys, tmp_path):
     (tmp_path / "x").write_text("good")
     outcome = go({"a": toys.Spoil(series=tmp_path / "x")})
@@ -274,7 +295,9 @@ def test_a_script_without_guard_is_told_so(lab, toys):
         "script.py",
         """
         from toysteps import Copy
-        from pydra_vae.engine.runner import run
+        from pydra_vae.engine import hashing
+from pydra_vae.engine.errors import EngineError
+from pydra_vae.engine.runner import run
 
         outcome = run({"a": Copy(text="a")}, work_dir="work", n_procs=1)
         """,
@@ -288,6 +311,12 @@ def test_a_script_without_guard_is_told_so(lab, toys):
 def test_an_unknown_worker_is_told(go, toys):
     with pytest.raises(ValueError, match="worker 'cloud' is not known; there is local"):
         go({"a": toys.Copy(text="a")}, worker="cloud")
+
+
+def test_a_work_folder_that_cannot_be_made_is_told(go, toys, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match=r"work folder .*file/work cannot be made: .*--work-dir"):
+        go({"a": toys.Copy(text="a")}, work_dir=tmp_path / "file" / "work")
 
 
 def test_in_a_notebooks_running_loop(go, toys):
@@ -310,5 +339,5 @@ def test_a_thousand_reused_steps_cost_little(go, toys):
     go(tasks)
     began = time.process_time()
     assert row(go(tasks), "Copy")["reused"] == 200
-    # 1,000 in 2.5 s on an idle machine; its caches are smaller when others compute
+    # 1,000 in 2.5 s on an idle machine
     assert time.process_time() - began < 2 * 0.5

@@ -99,3 +99,9 @@ def Flaky(file: str):
     """Fails as long as a file is missing."""
     Path("out.txt").write_text(Path(file).read_text())
     return Path("out.txt")
+
+
+@step(outputs={"out": File})
+def Surroundings(names: list[str]):
+    Path("out.txt").write_text(" ".join(os.environ.get(name, "-") for name in names))
+    return Path("out.txt")
