@@ -250,7 +250,7 @@ def _model(parser: Parser) -> None:
                help="fast: one-cycle in steps; paper: constant rate, patience 100 (default: fast)")  # fmt: skip
     group.step("fit", "--max-steps", type=_positive, metavar="N", help="(default: the recipe's)")
     group.step("fit", "--max-epochs", type=_positive, metavar="N", help="the smaller of both wins")
-    group.step("fit", "--batch-size", type=_positive, metavar="N", help="voxels a step (default: 280)")
+    group.step("fit", "--batch-size", type=_positive, metavar="N", help="voxels a step (280 in both recipes)")
     group.step("fit", "--learning-rate", type=float, metavar="LR", help="(default: the recipe's)")
     group.step("fit", "--patience", type=_positive, metavar="EPOCHS", help="(default: the recipe's)")
     group.step("fit", "--kl-weight", type=float, metavar="W",
