@@ -103,8 +103,11 @@ def test_an_exception_in_on_done_is_that_labels_failure(go, toys):
 def test_results_are_handed_over_while_others_run(go, toys, tmp_path):
     order = []
     tasks = {"first": Chain(texts=["a"]), "second": Chain(texts=["b"]), "third": Chain(texts=["c"])}
-    folders = (tmp_path / "work").glob
-    go(tasks, n_procs=1, on_done=lambda label, _: order.append((label, len(list(folders("python-*"))))))
+
+    def begun():
+        return sum(path.is_dir() for path in (tmp_path / "work").glob("python-*"))
+
+    go(tasks, n_procs=1, on_done=lambda label, _: order.append((label, begun())))
     assert [label for label, _ in order] == ["first", "second", "third"]
     # depth first: the first subject is delivered before the last has begun its second step
     assert order[0][1] < 6
@@ -295,9 +298,7 @@ def test_a_script_without_guard_is_told_so(lab, toys):
         "script.py",
         """
         from toysteps import Copy
-        from pydra_vae.engine import hashing
-from pydra_vae.engine.errors import EngineError
-from pydra_vae.engine.runner import run
+        from pydra_vae.engine.runner import run
 
         outcome = run({"a": Copy(text="a")}, work_dir="work", n_procs=1)
         """,
