@@ -88,9 +88,8 @@ def _limit_errors(axes, curves, levels) -> None:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.15, high * 1.15)
         few = high < 10 * low
-        steps = (
-            MaxNLocator(5).tick_values(low, high) if few else [m * 10.0**e for e in range(-12, 12) for m in (1, 2, 5)]
-        )
+        decades = [m * 10.0**e for e in range(-12, 12) for m in (1, 2, 5)]
+        steps = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if few else decades
         ticks = [t for t in steps if low / 1.15 <= t <= high * 1.15]
         axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
         axes.minorticks_off()

@@ -17,7 +17,7 @@ WIDTH = 10.0  # inches; the page shows it about 1,050 pixels wide
 DPI = 130
 INK = "#010203"  # stands for the colour of the page's text
 MODEL_COLOURS = {
-    "cvae": "#2f7fc1",
+    "cvae": "#3488d0",
     "pca": "#e07b1a",
     "pca-larger": "#b59a1b",
     "shrinkage": "#9a6fb0",
@@ -78,7 +78,9 @@ def svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
     text = re.sub(r' xmlns(?::xlink)?="[^"]*"', "", text)  # needless inside HTML
     text = text.replace("xlink:href=", "href=")
-    text = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>figure-{name}-", text)
     text = text.replace(INK, "currentColor")
     label = html.escape(description, quote=True)
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()

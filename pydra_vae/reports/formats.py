@@ -13,7 +13,7 @@ def number(value, digits: int = 3) -> str:
     Examples
     --------
     >>> number(0.014873), number(-1393.07), number(None), number(139501), number(0.0000012)
-    ('0.0149', '−1393', '–', '139,501', '1.2e−6')
+    ('0.0149', '−1,393', '–', '139,501', '1.2e−6')
     """
     if value is None or isinstance(value, str) or not math.isfinite(value):
         return MISSING if value is None or isinstance(value, str) or math.isnan(value) else _infinite(value)

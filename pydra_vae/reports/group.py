@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pydra_vae.reports import drawing
 from pydra_vae.reports.formats import count, fixed, model_name, number, signed
@@ -14,6 +15,8 @@ from pydra_vae.reports.loaded import installed_versions, read_table
 from pydra_vae.reports.pages import figure, render
 from pydra_vae.stats.tests import signed_rank
 
+# Close points stand one above the other
+DODGE = {"cvae": 0.0, "pca": -0.16, "pca-larger": 0.16, "shrinkage": 0.16, "voxel mean": 0.0}
 SHOWN = ("cvae", "pca", "pca-larger", "shrinkage", "voxel mean")
 
 
@@ -120,28 +123,29 @@ def _figure(table, splits) -> str:
         axes = np.atleast_1d(drawn.subplots(1, len(panels), sharey=True))
         y = pd.Series(np.arange(len(labels))[::-1], index=labels)
         for ax, (title, split, column, shown) in zip(axes, panels, strict=True):
+            ax.xaxis.set_major_locator(MaxNLocator(4))
             for kind in reversed([k for k in shown if k in kinds]):
                 values = _column(table, split, kinds[kind], column)
                 size, name = 9 if kind == "cvae" else 6.5, model_name(kinds[kind])
                 look = {"ms": size, "color": drawing.MODEL_COLOURS[kind], "mec": drawing.INK, "mew": 0.5}
-                ax.plot(values, y[values.index], "o", label=name, **look)
+                ax.plot(values, y[values.index] + DODGE[kind], "o", label=name, **look)
             ax.set_title(title)
             ax.grid(True, axis="both")
             ax.tick_params(axis="y", length=0)
         axes[0].set_yticks(y.to_numpy(), labels)
         axes[0].set_ylim(-0.6, len(labels) - 0.4)
-        _legend(drawn, axes)
+        _legend(drawn, axes, kinds)
         text = "Error and tSNR gain of every subject, beside the controls"
         caption = "Errors: left is better. A gain in tSNR that shrinkage has as well is no denoising."
         return figure(drawing.svg(drawn, "group", text), caption)
 
 
-def _legend(drawn, axes) -> None:
+def _legend(drawn, axes, kinds) -> None:
     handles: dict[str, object] = {}
     for ax in axes:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
-    order = sorted(handles, key=lambda name: (name != "CVAE", not name.startswith("PCA"), name))
+    order = [model_name(model) for model in kinds.values() if model_name(model) in handles]
     drawn.legend([handles[n] for n in order], order, loc="outside lower center", ncols=len(order))
 
 
@@ -151,7 +155,7 @@ HEADS = {
     "r2": "R²",
     "variance_ratio": "Variance ratio",
     "gain_mean": "tSNR gain",
-    "r_clean_mean": "r with planted signal",
+    "r_clean_mean": "r planted",
 }
 FORMATS = {
     "mse_test": number,

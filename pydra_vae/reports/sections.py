@@ -33,15 +33,23 @@ def top(data: Loaded) -> str:
         f"{count(len(data.scaling.lengths), 'run')}, {count(data.x.shape[1], 'frame')}",
         data.files.dataset,
     ]
-    warnings = [{**w, "title": TITLES.get(w["code"], w["code"].replace("_", " ").capitalize())} for w in data.warnings]
     return render(
         "top.html",
         label=data.files.label,
         lead=" · ".join(part for part in parts if part),
         simulated=data.files.simulated,
-        warnings=warnings,
+        warnings=[_titled(w) for w in data.warnings],
         tiles=_tiles(data),
     )
+
+
+def _titled(warning: dict) -> dict:
+    """A warning with a title, and its text as a sentence that does not repeat it."""
+    title = TITLES.get(warning["code"], warning["code"].replace("_", " ").capitalize())
+    start, colon, rest = warning["text"].partition(": ")
+    text = rest if colon and start.lower() == title.lower() else warning["text"]
+    text = text[:1].upper() + text[1:]
+    return {**warning, "title": title, "text": text if text.endswith((".", "!", "?")) else f"{text}."}
 
 
 def _tiles(data: Loaded) -> list[dict]:

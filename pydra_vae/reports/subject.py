@@ -36,6 +36,8 @@ class SubjectReport:
         Of ReconstructionError.
     warnings : sequence of Path
         JSON lists of warnings, of any step.
+    notes : sequence of str
+        What a reader of the metrics should know, such as why there is no second split.
     normalization, mask_info : Path or None
         JSON of Normalize and of MakeMask.
     run_infos : sequence of Path
@@ -76,6 +78,7 @@ class SubjectReport:
     history: Path | None = None
     verdict: Path | None = None
     warnings: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
     normalization: Path | None = None
     mask_info: Path | None = None
     run_infos: tuple[Path, ...] = ()

@@ -200,6 +200,10 @@ def GroupReport(
     return report.write(Path.cwd() / "index.html")
 
 
+def _paths(*files: File | None) -> tuple[Path, ...]:
+    return tuple(Path(file) for file in files if file is not None)
+
+
 def _parsed(name: str, text: str):
     """A JSON input; the error names it."""
     try:
