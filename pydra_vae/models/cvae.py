@@ -213,7 +213,9 @@ def _dense(n_frames: int, d: int) -> tuple[nn.Sequential, nn.Sequential]:
 
 def _in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
     """bf16's three digits would move the skip away from PCA's error."""
-    with torch.autocast(x.device.type, enabled=False):
+    if x.device.type != "cuda":
+        return layer(x.float())  # no autocast elsewhere, and not every device knows it
+    with torch.autocast("cuda", enabled=False):
         return layer(x.float())
 
 

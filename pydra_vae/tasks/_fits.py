@@ -81,7 +81,7 @@ def judge(model, fit, x, split, weights, pca: Pca | None, regularised: bool, see
     regularised : bool
         Whether the KL had a weight; without one its value means nothing.
     """
-    from pydra_vae.training.cvae import decode, encode
+    from pydra_vae.training.apply import decode, encode
 
     rng = np.random.default_rng(seed)
     held_out = np.flatnonzero(split == TEST)

@@ -44,7 +44,7 @@ def Encode(
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.tasks._io import load_array
     from pydra_vae.tasks._models import check_data, load_model, read_config
-    from pydra_vae.training.cvae import encode
+    from pydra_vae.training.apply import encode
     from pydra_vae.training.devices import reproducible, resolve_device
 
     made, x = read_config(config), load_array(scaled)

@@ -57,8 +57,8 @@ def FitCvae(
     mixing : float
         Share of training voxels replaced by mixtures of two, an augmentation.
     recipe : str
-        fast: one-cycle learning rate over a fixed number of steps (lk 1,000, paper 2,000, dense 500), validated every
-        50; paper: Adam at 1e-3, batches of 280, patience 100.
+        fast: one-cycle learning rate over a fixed number of steps (lk 1,000, paper 2,000, dense 500; with the
+        skip 700, 1,000, 500), validated every 50; paper: Adam at 1e-3, batches of 280, patience 100.
     max_steps : int, optional
         Optimiser steps; the recipe's by default. The smaller of steps and epochs wins.
     max_epochs : int, optional
@@ -112,7 +112,7 @@ def FitCvae(
     x, split = load_array(scaled), np.array(load_array(voxel_split))
     weights = None if frames is None else read_weights(frames, x.shape[1])
     schedule = cvae_recipe(
-        recipe, network, max_steps=max_steps, max_epochs=max_epochs, batch_size=batch_size,
+        recipe, network, linear_skip, max_steps=max_steps, max_epochs=max_epochs, batch_size=batch_size,
         learning_rate=learning_rate, patience=patience,
     )  # fmt: skip
     skip = fit_pca(x, latent_dim, weights, rows=split == TRAIN) if linear_skip == "pca" else None

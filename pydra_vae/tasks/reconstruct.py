@@ -33,7 +33,7 @@ def Reconstruct(latents: File, model: File, config: File, device: Device = Devic
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.tasks._io import load_array
     from pydra_vae.tasks._models import load_model, read_config
-    from pydra_vae.training.cvae import decode
+    from pydra_vae.training.apply import decode
     from pydra_vae.training.devices import reproducible, resolve_device
 
     made, z = read_config(config), load_array(latents)

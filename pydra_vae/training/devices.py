@@ -54,10 +54,12 @@ def reproducible(seed: int, threads: int = 1):
     """Seed torch's own generators and fix its threads inside the block; both are given back after it.
 
     The sums of a matrix product depend on how many threads share it, so results on a CPU are the same
-    to the bit only for the same number of threads.
+    to the bit only for the same number of threads. On CUDA, convolutions are held to deterministic kernels and to
+    float32 where no autocast is on.
     """
     before = torch.get_num_threads()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    kernels = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), kernels:
         torch.manual_seed(seed)
         torch.set_num_threads(threads)
         try:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pydra_vae.training.cvae import CvaeLoss, _Objective, build, decode, encode, fit_cvae
+from pydra_vae.training.apply import decode, encode
+from pydra_vae.training.cvae import CvaeLoss, _Objective, build, fit_cvae
 from pydra_vae.training.recipes import RECIPES
 from pydra_vae.training.rows import Rows
 
