@@ -306,7 +306,7 @@ def _files_are_gone(outputs) -> bool:
 def _delete_checkpoint(job: Job):
     path = context.checkpoint_path(job.cache_root, job.checksum)
     if path.parent.is_dir():
-        for file in path.parent.glob(f"{path.name}*"):  # with what a killed process was writing
+        for file in path.parent.glob(f"{job.checksum}*"):  # with what a killed process was writing
             file.unlink(missing_ok=True)
 
 

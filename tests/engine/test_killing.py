@@ -163,16 +163,17 @@ def test_kill_and_resume(fitting, tools, whom):
     checkpoints = list((lab.work / "checkpoints").glob("*.pt"))
     assert len(checkpoints) == 1
     # other fits begin at 0, the killed one goes on from its checkpoint and past its pause
-    others = [{"seed": 2, "pause": 0.0}, {"seed": 1, "rate": 0.01, "pause": 0.0}]
+    others = [{"seed": 2}, {"seed": 1, "rate": 0.01}] if whom == "parent" else []
     resumed = lab.run("script.py", ask(fits=[slow, *others])).report
     begun = {line.rsplit(" in ", 1)[0] for line in notes(lab)}
-    assert begun >= {"1 0.05 begins at 20", "2 0.05 begins at 0", "1 0.01 begins at 0"}
+    assert "1 0.05 begins at 20" in begun
+    assert not others or begun >= {"2 0.05 begins at 0", "1 0.01 begins at 0"}
     assert not list((lab.work / "checkpoints").iterdir())
     # the same fit, never interrupted, elsewhere, beside another number of processes
     whole = lab.run("script.py", ask(fits=[{"seed": 1}, *others], work="elsewhere", n_procs=1)).report
     assert resumed["fits"] == whole["fits"]
     assert resumed["weights"] == whole["weights"]
-    assert len(set(whole["fits"].values())) == 3
+    assert len(set(whole["fits"].values())) == 1 + len(others)
 
 
 def test_interrupt(fitting, tools):
