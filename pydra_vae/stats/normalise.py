@@ -221,7 +221,7 @@ class Scaling:
 
     def save(self, path: Path) -> Path:
         """Write the scaling as safetensors."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         arrays = {
             "offset": self.offset,
@@ -237,8 +237,10 @@ class Scaling:
             "n_not_finite": str(self.n_not_finite),
         }
         arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        save_file(arrays, str(path), metadata=metadata)
-        return Path(path)
+        path = Path(path)
+        # not `save_file`, which makes files that only their owner can read
+        path.write_bytes(save(arrays, metadata=metadata))
+        return path
 
     @classmethod
     def load(cls, path: Path) -> "Scaling":

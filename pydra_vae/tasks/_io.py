@@ -58,7 +58,7 @@ def write_json(path: Path, content) -> Path:
 
 def save_controls(path: Path, models: Iterable[Pca], latent_dim: int) -> Path:
     """Write PCAs as safetensors, float32: "pca-9.mean", "pca-9.components", "pca-9.explained", …"""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arrays = {
         f"pca-{len(pca.components)}.{name}": np.ascontiguousarray(getattr(pca, name), np.float32)
@@ -66,7 +66,7 @@ def save_controls(path: Path, models: Iterable[Pca], latent_dim: int) -> Path:
         for name in ("mean", "components", "explained")
     }
     path = Path(path).absolute()
-    save_file(arrays, str(path), metadata={"latent_dim": str(latent_dim)})
+    path.write_bytes(save(arrays, metadata={"latent_dim": str(latent_dim)}))
     return path
 
 

@@ -43,7 +43,15 @@ def SubjectMetrics(
         if path is not None:
             joined = joined.merge(read_table(path), on="model", how="outer", sort=False)
     joined["split"] = scheme
+    joined = joined.sort_values("model", key=lambda names: names.map(_rank), kind="stable")
     if blocked_errors is not None:
         joined = pd.concat([joined, read_table(blocked_errors)], ignore_index=True)
     joined.insert(0, "participant_id", label)
     return write_table("metrics.tsv", joined)
+
+
+def _rank(model: str) -> int:
+    """Input first, then the model, PCA by size, and the trivial predictors."""
+    if model.startswith("pca-"):
+        return 100 + int(model.split()[0].removeprefix("pca-"))
+    return {"input": 0, "cvae": 1, "shrinkage": 10_000}.get(model, 20_000)
