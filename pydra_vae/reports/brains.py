@@ -172,7 +172,7 @@ def _ticks(limits):
 
     if np.isclose(limits[0], -limits[1]):
         inside = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, limits[1])
-        step = max(t for t in inside if t <= limits[1] * 1.001)
+        step = max(t for t in inside if t <= limits[1])
         return FixedLocator([-step, 0, step])
     return MaxNLocator(3)
 

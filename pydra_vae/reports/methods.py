@@ -242,7 +242,7 @@ def _training(data: Loaded) -> str:
         f" with a decoupled weight decay of {number(decay)}" if decay else ""
     )
     if recipe.get("learning_rate"):
-        text += f", learning rate {number(recipe['learning_rate'])}"
+        text += f", learning rate {recipe['learning_rate']:g}"
     if recipe.get("schedule") == "one-cycle":
         text += ", one cycle (Smith & Topin, 2018)"
     if recipe.get("batch_size"):

@@ -53,10 +53,10 @@ def _titled(warning: dict) -> dict:
 
 
 def _tiles(data: Loaded) -> list[dict]:
-    table, pca = data.delivered, model_name(data.pca)
+    table, pca = data.delivered, _short(data.pca)
     cvae, control = table.loc["cvae"], table.loc[data.pca]
     gains = data.tsnr.set_index("model")["gain_mean"]
-    beside = [f"{model_name(m)} {signed(gains[m])} %" for m in (data.pca, "shrinkage") if m in gains]
+    beside = [f"{_short(m)} {signed(gains[m])} %" for m in (data.pca, "shrinkage") if m in gains]
     frames = count(int(data.used.sum()), "frame")
     tiles = [
         ("R² on test voxels", fixed(cvae["r2"], 3), f"{pca}: {fixed(control['r2'], 3)}"),
@@ -64,7 +64,20 @@ def _tiles(data: Loaded) -> list[dict]:
         ("tSNR gain", f"{signed(gains['cvae'])} %", ", ".join(beside)),
         ("Voxels", number(len(data.x)), f"{frames} used of {len(data.used):,}"),
     ]
+    if data.files.recovery is not None:
+        tiles[3] = _recovery_tile(data)
     return [dict(zip(("what", "figure", "beside"), tile, strict=True)) for tile in tiles]
+
+
+def _short(model: str) -> str:
+    """PCA-9, where there is no room for its twin."""
+    return model_name(model).partition(" =")[0]
+
+
+def _recovery_tile(data: Loaded) -> tuple[str, str, str]:
+    r = read_table(data.files.recovery).set_index("model")["r_clean_mean"]
+    beside = [f"{_short(m)} {fixed(r[m], 3)}" for m in ("input", data.pca) if m in r]
+    return "r with the planted signal", fixed(r.get("cvae"), 3), ", ".join(beside)
 
 
 def _against(row, control) -> float:
@@ -87,6 +100,7 @@ def metrics(data: Loaded) -> str:
         reference=data.pca,
         frame=data.emse_frame,
         n_random=number(min(2000, len(data.x))),
+        why_not_blocked=data.files.why_not_blocked,
         why=writing.why_the_paper_differs(data),
     )
 

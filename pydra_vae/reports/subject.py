@@ -54,6 +54,8 @@ class SubjectReport:
         Whether the data were made by a program.
     emse_frame : int or None
         As in ReconstructionError.
+    why_not_blocked : str
+        Why a second fit on blocks was asked for but not possible.
     parameters : dict
         What the user chose, for the record.
     """
@@ -88,6 +90,7 @@ class SubjectReport:
     dataset: str = ""
     simulated: bool = False
     emse_frame: int | None = None
+    why_not_blocked: str = ""
     parameters: dict = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:

@@ -42,6 +42,7 @@ def SubjectReport(
     dataset: str = "",
     simulated: bool = False,
     emse_frame: int | None = None,
+    why_not_blocked: str = "",
     parameters: str = "{}",
 ):
     """Write one self-contained HTML page of a subject.
@@ -112,6 +113,8 @@ def SubjectReport(
         Whether the dataset says that it is simulated; the page then says so.
     emse_frame : int, optional
         Frame of the volumes shown, from 0; as in ReconstructionError by default.
+    why_not_blocked : str
+        Why a second fit on blocks was asked for but not possible, if so.
     parameters : str
         JSON of the options that the user gave, for the record.
 
@@ -137,6 +140,7 @@ def SubjectReport(
         dataset=dataset,
         simulated=simulated,
         emse_frame=emse_frame,
+        why_not_blocked=why_not_blocked,
         parameters=_parsed("parameters", parameters),
         **paths,
         **{name: tuple(Path(f) for f in files if f is not None) for name, files in several.items()},

@@ -133,6 +133,7 @@ def test_collapse_and_simulation_are_said(subject, tmp_path):
     assert 'class="strong"><b>The model has collapsed</b>No unit is active. What to try: train longer.' in html
     assert html.index("Simulated data.") < html.index("collapsed")
     assert "&lt;b&gt;&amp;" in html and "<b>&" not in html
+    assert "r with the planted signal 0.880 Input 0.610" in text_of(html)
     assert "Input 0.610 0.600 9 CVAE 0.880 – 9" in text_of(recovery(data))
 
 
@@ -161,9 +162,11 @@ def test_page_of_a_given_model_on_residuals(residual_subject, tmp_path):
     """Nothing that is optional: no fit, no JSON, no background that could be drawn."""
     optional = ("history", "verdict", "normalization", "mask_info", "warnings", "run_infos", "parameters")
     fields = {k: v for k, v in residual_subject.items() if k not in optional}
+    fields["why_not_blocked"] = "no blocked split: 9 voxels fill 1 block(s)"
     page = SubjectReport(**fields).write(tmp_path / "sub-01.html").read_text(encoding="utf-8")
     check_self_contained(page)
     text = text_of(page)
+    assert "No blocked split: 9 voxels" in text
     assert "The model was given, not fitted here" in text
     assert "residuals (mean about 0)" in text and "tSNR in scaled units" in text
 
