@@ -31,6 +31,7 @@ from pydra_vae.tasks.recovery import Recovery
 from pydra_vae.tasks.report import SubjectReport
 from pydra_vae.tasks.split_voxels import SplitVoxels
 from pydra_vae.tasks.subject_metrics import SubjectMetrics
+from pydra_vae.tasks.subject_verdict import SubjectVerdict
 from pydra_vae.tasks.tsnr import Tsnr
 from pydra_vae.tasks.voxel_table import VoxelTable
 from pydra_vae.tasks.write_maps import WriteDenoised, WriteLatentMaps
@@ -210,7 +211,7 @@ def FitIfPossible(
         "model": File,
         "config": File,
         "history": File | None,
-        "verdict": File | None,
+        "verdict": File,
         "latent_maps": File,
         "denoised": list[File],
         "tsnr_before": File,
@@ -378,6 +379,14 @@ def SubjectCvae(
             label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery
         )
     )
+    verdict = workflow.add(
+        SubjectVerdict(
+            verdict=cvae.verdict,
+            error_warnings=cvae.warnings,
+            blocked_warnings=blocked_warnings,
+            tsnr_warnings=snr.warnings,
+        )
+    )
     page = workflow.add(
         SubjectReport(
             label=label,
@@ -403,6 +412,7 @@ def SubjectCvae(
             error_warnings=cvae.warnings,
             blocked_warnings=blocked_warnings,
             tsnr_warnings=snr.warnings,
+            why_not_blocked=no_blocks,
             normalization=data.scaling_info,
             mask_info=data.mask_info,
             run_infos=data.series_info,
@@ -420,7 +430,7 @@ def SubjectCvae(
         cvae.model,
         cvae.config,
         cvae.history,
-        cvae.verdict,
+        verdict.verdict,
         maps.maps,
         denoised.denoised,
         snr.before,

@@ -64,7 +64,9 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
         stem = path.name.removesuffix(METRICS)
         missing = [f"{what} ({stem}{end})" for what, end in NEEDED.items() if not path.with_name(stem + end).is_file()]
         if missing:
-            problems[label] = f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
+            problems[label] = (
+                f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
+            )
         elif label in tables:
             problems[label] = (
                 f"{label}: two results, {tables[label].name} and {path.name}: give each analysis an OUTPUT of its own"

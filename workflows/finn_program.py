@@ -143,7 +143,7 @@ def participant(
             scheme=options.split,
             seed=options.seed,
             mean_image=options.mean_image,
-            report=shown | (report or {}),
+            report=shown | {"background_name": plan.background[1]} | (report or {}),
         )
         for plan in plans
     }
@@ -175,7 +175,7 @@ def plan_inputs(plan: SubjectPlan) -> dict[str, Any]:
         "atlas": plan.atlas,
         "atlas_labels": plan.atlas_labels,
         "mask_file": plan.mask_file,
-        "background": plan.background,
+        "background": plan.background[0],
         "t_r": plan.t_r if plan.headers[0].t_r is None else None,
     }
 

@@ -45,10 +45,12 @@ class SubjectPlan:
         return self.runs[0].t_r or self.headers[0].t_r
 
     @property
-    def background(self) -> Path | None:
-        """What maps are shown on: the T1w in that space, else the boldref."""
+    def background(self) -> tuple[Path | None, str]:
+        """What maps are shown on, and what it is: the T1w in that space, else the boldref, else the mean BOLD."""
         first = self.runs[0]
-        return first.t1w or first.boldref
+        if first.t1w:
+            return first.t1w, "T1w image"
+        return first.boldref, "BOLD reference" if first.boldref else "mean BOLD"
 
     def count_voxels(self) -> tuple[int, str]:
         """Voxels of the mask and where they come from; reads the images."""
