@@ -67,6 +67,7 @@ def deliver_subject(
     datasets = {dataset_label(derivatives): derivatives, "": output}
     bolds = [run.bold for run in plan.runs]
     config = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
+    parameters = {**parameters, "device": config["device"]}
     space = {"SpatialReference": plan.runs[0].space or "orig"}
     changed = []
     for name, run, target in targets(plan, output):

@@ -1,0 +1,210 @@
+"""The finn recipe as a user runs it: the embedded demo, what a rerun computes, and the group from outputs alone."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "workflows" / "finn.py"
+SHORT = ("--size", "tiny", "--max-steps", "60")
+ROW = re.compile(r"^(\w+) +(\d+) +(\d+) +(\d+) +[\d.]+ *(.*)$", re.MULTILINE)
+
+
+def finn(*arguments, cwd):
+    wide = os.environ | {"COLUMNS": "200"}  # no line of a table is folded
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=wide, capture_output=True, text=True, timeout=600)
+
+
+def table(done):
+    """Step → (computed, reused, failed, why) of everything that a run printed."""
+    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), row[4].strip()) for row in ROW.findall(done.stderr)}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    done = finn(*SHORT, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "finn-demo", done
+
+
+def test_demo_says_what_it_is_and_ends_with_the_table(demo):
+    folder, done = demo
+    assert "SIMULATED" in done.stderr
+    assert "Mean correlation with the planted clean signal" in done.stdout
+    assert str(folder / "output" / "index.html") in done.stdout.replace("\n", "")
+    assert all(computed and not failed for computed, _, failed, _ in table(done).values())
+
+
+def test_outputs_have_their_names_and_sidecars(demo):
+    folder, _ = demo
+    func = folder / "output" / "sub-01" / "func"
+    stem = "sub-01_task-story1+story2+story3_space-MNI152NLin2009aSym"
+    for name in ("desc-cvae_mask.nii.gz", "desc-cvae_latents.nii.gz", "desc-cvae_metrics.tsv", "desc-cvae_voxels.tsv",
+                 "desc-cvae_model.safetensors", "desc-cvae_history.tsv", "stat-tsnr_desc-preproc_boldmap.nii.gz",
+                 "stat-tsnr_desc-denoised_boldmap.nii.gz", "stat-tsnrchange_desc-denoised_boldmap.nii.gz"):  # fmt: skip
+        path = func / f"{stem}_{name}"
+        assert path.is_file(), path
+        beside = json.loads(path.with_name(path.name.split(".")[0] + ".json").read_text())
+        assert beside["Sources"][0].startswith("bids:data:sub-01/func/")
+        assert beside["Parameters"]["FitCvae"]["latent_dim"] == 9
+        assert beside["Parameters"]["device"] == "cpu"
+    assert (folder / "output" / "sub-01.html").is_file()
+    description = json.loads((folder / "output" / "dataset_description.json").read_text())
+    assert description["GeneratedBy"][0]["Name"] == "pydra_vae"
+
+
+def test_each_run_comes_back_with_its_frames_and_geometry(demo):
+    import nibabel as nib
+
+    folder, _ = demo
+    for task in ("story1", "story2", "story3"):
+        name = f"sub-02_task-{task}_space-MNI152NLin2009aSym"
+        before = nib.load(folder / "data" / "sub-02" / "func" / f"{name}_desc-preproc_bold.nii.gz")
+        after = nib.load(folder / "output" / "sub-02" / "func" / f"{name}_desc-denoised_bold.nii.gz")
+        assert after.shape == before.shape
+        assert np.allclose(after.affine, before.affine)
+        assert after.header.get_zooms()[3] == before.header.get_zooms()[3]
+        inside = after.get_fdata()[..., 10] != 0
+        # scanner units: the voxels' baselines are back
+        ratio = after.get_fdata()[inside].mean() / before.get_fdata()[inside].mean()
+        assert abs(ratio - 1) < 0.01
+
+
+def test_group_table_holds_every_model_of_every_subject(demo):
+    folder, _ = demo
+    metrics = pd.read_csv(folder / "output" / "group_desc-cvae_metrics.tsv", sep="\t")
+    expected = ["input", "cvae", "pca-9 = ica-9", "pca-16", "shrinkage", "voxel mean"]
+    for _, rows in metrics.groupby("participant_id"):
+        assert list(rows["model"]) == expected
+    index = (folder / "output" / "index.html").read_text()
+    assert all(f'href="sub-0{n}.html"' in index for n in (1, 2, 3))
+
+
+def test_second_run_computes_nothing(demo):
+    folder, _ = demo
+    start = time.monotonic()
+    done = finn(*SHORT, cwd=folder.parent)
+    assert done.returncode == 0
+    assert table(done)
+    assert all(computed == 0 and failed == 0 for computed, _, failed, _ in table(done).values())
+    assert time.monotonic() - start < 60  # generous: it is a matter of seconds
+
+
+def test_a_late_parameter_recomputes_only_what_depends_on_it(demo):
+    folder, _ = demo
+    done = finn(*SHORT, "--emse-frame", "50", cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    rows = table(done)
+    computed = {step for step, (n, *_) in rows.items() if n}
+    assert {"ReconstructionError", "SubjectReport"} <= computed
+    assert computed <= {"ReconstructionError", "SubjectMetrics", "SubjectVerdict", "SubjectReport", "GroupMetrics",
+                        "GroupReport"}  # fmt: skip
+    assert "emse_frame" in rows["ReconstructionError"][3]
+
+
+def test_a_deleted_output_comes_back_without_computing(demo):
+    folder, _ = demo
+    (denoised,) = (folder / "output" / "sub-03").rglob("*task-story2*desc-denoised_bold.nii.gz")
+    before = denoised.read_bytes()
+    denoised.unlink()
+    done = finn(*SHORT, cwd=folder.parent)
+    assert all(computed == 0 for computed, *_ in table(done).values())
+    assert denoised.read_bytes() == before
+
+
+def test_group_needs_only_the_output_folder(demo, tmp_path):
+    folder, _ = demo
+    shutil.copytree(folder / "output", tmp_path / "output", copy_function=shutil.copy2)
+    done = finn(folder / "data", tmp_path / "output", "group", "--work-dir", tmp_path / "empty", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(table(done)) == {"GroupMetrics", "GroupReport"}
+
+
+def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
+    folder, _ = demo
+    atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
+    done = finn(folder / "data", tmp_path / "out", "participant", "--atlas", atlas, "--task-id", "story1", "story2",
+                "--dry-run", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "sub-01: 2 run(s)" in done.stdout
+    assert "voxels" in done.stdout and "desc-denoised_bold.nii.gz" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+OUTER = """
+from pathlib import Path
+from fileformats.generic import File
+from pydra.compose import workflow
+from pydra_vae.engine.runner import run
+from pydra_vae.workflows.finn import SubjectCvae
+
+@workflow.define(outputs={"denoised": list[File]})
+def Lab(bolds: list[File], atlas: File, labels: File):
+    latents = workflow.add(SubjectCvae(label="x", bolds=bolds, atlas=atlas, atlas_labels=labels,
+                                       fit={"network": "dense", "max_steps": 20}))
+    return latents.denoised
+
+if __name__ == "__main__":
+    data = Path("finn-demo/data")
+    bolds = sorted(data.glob("sub-01/func/*desc-preproc_bold.nii.gz"))
+    atlas = next(data.glob("tpl-*/*dseg.nii.gz"))
+    labels = next(data.glob("tpl-*/*dseg.tsv"))
+    outcome = run({"lab": Lab(bolds=bolds, atlas=atlas, labels=labels)}, work_dir="lab-work", n_procs=2)
+    print(len(outcome.outputs["lab"].denoised), sum(row["computed"] for row in outcome.table))
+"""
+
+
+def test_subject_workflow_nests_in_a_lab_s_own(demo):
+    folder, _ = demo
+    script = folder.parent / "lab.py"
+    script.write_text(OUTER)
+    for computed_again in (True, False):
+        done = subprocess.run(
+            [sys.executable, str(script)], cwd=folder.parent, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        n_denoised, computed = map(int, done.stdout.split())
+        assert n_denoised == 3
+        assert (computed > 0) == computed_again
+
+
+@pytest.mark.slow
+def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo):
+    folder, _ = demo
+    atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
+    arguments = (folder / "data", "out", "participant", "--atlas", atlas, "--task-id", "story1", "story2", "story3",
+                 "--participant-label", "01", "--max-steps", "500")  # fmt: skip
+    places = {name: folder.parent / name for name in ("whole", "killed")}
+    for place in places.values():
+        place.mkdir()
+    done = finn(*arguments, cwd=places["whole"])
+    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *map(str, arguments)], cwd=places["killed"], start_new_session=True
+    )
+    checkpoints = places["killed"] / "work" / "checkpoints"
+    while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = finn(*arguments, cwd=places["killed"])
+    assert done.returncode == 0, done.stderr
+    for end in ("_desc-cvae_history.tsv", "_desc-cvae_model.safetensors"):
+        whole, killed = (next((place / "out").rglob(f"*{end}")).read_bytes() for place in places.values())
+        assert whole == killed
+    config = json.loads(next((places["killed"] / "out").rglob("*_desc-cvae_model.json")).read_text())
+    assert config["resumed_at"] > 0
+    assert not any(checkpoints.glob("*.pt"))
