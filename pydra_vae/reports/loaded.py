@@ -231,7 +231,7 @@ class Loaded:
     def emse_frame(self) -> int:
         """The frame of the volume-wise error."""
         given = self.files.emse_frame
-        return emse_frame(self.x.shape[1]) if given is None else given
+        return emse_frame(self.x.shape[1], self.used) if given is None else given
 
 
 def installed_versions() -> dict[str, str]:

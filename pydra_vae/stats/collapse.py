@@ -31,6 +31,10 @@ ADVICE = (
     "lower the KL weight (or anneal it), use MMD or free bits in its place, weaken the decoder, or "
     "train longer: a model that has not learnt yet looks the same"
 )
+# Without a weight on the divergence there is nothing to lower.
+UNREGULARISED_ADVICE = (
+    "train longer (a model that has not learnt yet looks the same), lower the learning rate, or give it more samples"
+)
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def judge(
         variance_ratio=float(ratio),
         swap_ratio=float(swap),
         reasons=reasons,
-        advice=ADVICE if reasons else "",
+        advice="" if not reasons else UNREGULARISED_ADVICE if informative is None else ADVICE,
     )
 
 

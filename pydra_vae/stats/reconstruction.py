@@ -133,6 +133,14 @@ def random_voxels(n: int, seed: int = 0, size: int = N_RANDOM_VOXELS) -> np.ndar
     return np.sort(np.random.default_rng(seed).permutation(n)[:size])
 
 
-def emse_frame(n_frames: int) -> int:
-    """The frame of the paper's volume-wise error, 900 where it exists, else the middle."""
-    return PAPER_FRAME if n_frames > PAPER_FRAME else n_frames // 2
+def emse_frame(n_frames: int, weights: np.ndarray | None = None) -> int:
+    """The frame of the paper's volume-wise error: 900 where it exists, else the middle; not a censored one.
+
+    Examples
+    --------
+    >>> emse_frame(1310), emse_frame(5), emse_frame(5, np.array([1, 1, 0, 1, 1]))
+    (900, 2, 1)
+    """
+    frame = PAPER_FRAME if n_frames > PAPER_FRAME else n_frames // 2
+    used = np.flatnonzero(frame_weights(weights, n_frames))
+    return int(used[np.abs(used - frame).argmin()])

@@ -46,7 +46,7 @@ def ReconstructionError(
         Name of the split, for the table.
     emse_frame : int, optional
         Frame, from 0, of the volume-wise error; 900 as in the paper by default, or the middle of
-        shorter series.
+        shorter series; the nearest frame that is not censored.
     seed : int
         Seed of the 2,000 random voxels.
 
@@ -94,7 +94,7 @@ def ReconstructionError(
 
     test = load_array(voxel_split) == TEST
     chosen = errors_of.random_voxels(len(x), seed)
-    frame = errors_of.emse_frame(x.shape[1]) if emse_frame is None else emse_frame
+    frame = errors_of.emse_frame(x.shape[1], weights) if emse_frame is None else emse_frame
     rows = [
         {
             "split": scheme,
