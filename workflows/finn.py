@@ -22,6 +22,7 @@ from pydra.compose import workflow
 from pydra_vae.tasks.encode import Encode
 from pydra_vae.tasks.fit_controls import FitControls
 from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.judge_fit import JudgeFit
 from pydra_vae.tasks.make_mask import MakeMask
 from pydra_vae.tasks.mask_bold import MaskBold
 from pydra_vae.tasks.normalize import Normalize
@@ -104,7 +105,7 @@ def PrepareSeries(
         "model": File,
         "config": File,
         "history": File | None,
-        "verdict": File | None,
+        "verdict": File,
         "latents": File,
         "reconstruction": File,
         "errors": File,
@@ -129,15 +130,27 @@ def FitAndScore(
     """Fit one CVAE (or take a fitted one), reconstruct, and score it beside its controls."""
     size = {"latent_dim": fit["latent_dim"]} if "latent_dim" in fit else {}
     device = {"device": fit["device"]} if "device" in fit else {}
-    history = verdict = None
+    history = None
     if model is None:
         fitted = workflow.add(
             FitCvae(scaled=scaled, scaling=scaling, frames=frames, mask=mask, voxel_split=voxel_split, seed=seed, **fit)
         )
-        model, config, history, verdict = fitted.model, fitted.config, fitted.history, fitted.verdict
+        model, config, history = fitted.model, fitted.config, fitted.history
     else:
         size = {"latent_dim": json.loads(config.read_text())["latent_dim"]}
     controls = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
+    judged = workflow.add(
+        JudgeFit(
+            scaled=scaled,
+            voxel_split=voxel_split,
+            model=model,
+            config=config,
+            controls=controls.controls,
+            frames=frames,
+            history=history,
+            seed=seed,
+        )
+    )
     encoded = workflow.add(
         Encode(scaled=scaled, scaling=scaling, mask=mask, model=model, config=config, **device)
     )
@@ -161,7 +174,7 @@ def FitAndScore(
         model,
         config,
         history,
-        verdict,
+        judged.verdict,
         encoded.latents,
         decoded.reconstruction,
         scored.metrics,

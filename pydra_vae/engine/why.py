@@ -108,9 +108,9 @@ def _in_words(changed: list[str], task, earlier: dict):
     if "function" in changed or "Outputs" in changed:
         yield "changed code" + _edited(task, earlier.get("code", {}))
     if inputs:
-        yield f"new input {', '.join(inputs)}"
+        yield f"new input {_few(inputs)}"
     if parameters:
-        yield f"changed parameter {', '.join(parameters)}"
+        yield f"changed parameter {_few(parameters)}"
 
 
 def _edited(task, before: dict[str, str]) -> str:
@@ -118,7 +118,11 @@ def _edited(task, before: dict[str, str]) -> str:
     if reached is None or not before:
         return ""
     names = _differences(reached.files, before)
-    return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})" if names else ""
+    return f" ({_few(names)})" if names else ""
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _unfinished(folder: Path) -> str:

@@ -51,9 +51,9 @@ def gain_warnings(mse: float, pca_mse: float, scheme: str, size: int, test_voxel
     """
     if mse < pca_mse:
         return []
-    of = f" of {test_voxels}" if test_voxels else ""
+    voxels = f"{test_voxels:,} held-out voxels" if test_voxels else "held-out voxels"
     text = (
-        f"no gain over PCA: on the held-out voxels{of} of the {scheme} split the model's error is "
+        f"no gain over PCA: on the {voxels} of the {scheme} split the model's error is "
         f"{mse:.5g} and that of PCA-{size} {pca_mse:.5g}. The latents hold nothing that a linear "
         "model of the same size does not"
     )

@@ -1,4 +1,4 @@
-"""What every fit leaves beside its weights: how it was made, its history as a table, its verdict."""
+"""What every fit leaves beside its weights: how it was made, and its history as a table."""
 
 import hashlib
 import json
@@ -10,9 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pydra_vae.stats.collapse import MAX_SAMPLES, detect_collapse
-from pydra_vae.stats.fit_warnings import fit_warnings
-from pydra_vae.stats.pca import Pca, fit_pca
 from pydra_vae.stats.splits import TEST, TRAIN, VALIDATION
 
 
@@ -66,56 +63,3 @@ def describe(model, fit, recipe, options: dict, split: np.ndarray, device) -> di
 def complete(history: list[dict]) -> list[dict]:
     """The rows with the same columns each, in the order of the contract; None where a row has no such figure."""
     return [{name: row.get(name) for name in history[-1]} for row in history]
-
-
-def judge(model, fit, x, split, weights, pca: Pca | None, regularised: bool, seed: int) -> dict:
-    """The content of verdict.json: the collapse detector on held-out voxels, and the fit's warnings.
-
-    Parameters
-    ----------
-    x, split : (K, T) and (K,) arrays
-    weights : (T,) array or None
-        Frame weights.
-    pca : Pca or None
-        Of the model's size, where the fit had it already.
-    regularised : bool
-        Whether the KL had a weight; without one its value means nothing.
-    """
-    from pydra_vae.training.apply import decode, encode
-
-    rng = np.random.default_rng(seed)
-    held_out = np.flatnonzero(split == TEST)
-    if len(held_out) < 2:
-        held_out = np.flatnonzero(split == VALIDATION)
-    voxels = np.sort(rng.permutation(held_out)[:MAX_SAMPLES])
-    inputs = np.asarray(x[voxels])
-    encoded = list(encode(model, inputs))
-    mu, log_variance = (np.concatenate([block[i] for block in encoded]) for i in (1, 2))
-    found = detect_collapse(
-        inputs,
-        np.concatenate([block for _, block in decode(model, mu)]),
-        mu,
-        log_variance if regularised else None,
-        weights=weights,
-        reference=_linear(x, split, weights, pca, mu.shape[1], inputs, rng),
-        seed=seed,
-    )
-    ramp = [row for row in fit.history if row["step"] >= fit.ramp_steps]
-    warnings = fit_warnings(
-        n_train=int((split == TRAIN).sum()),
-        steps=[row["step"] for row in ramp],
-        validation=[row["val_loss"] for row in ramp],
-        linear_skip=model.config.linear_skip == "pca",
-    )
-    return {**found.to_dict(), "warnings": warnings}
-
-
-def _linear(x, split, weights, pca, size, inputs, rng) -> np.ndarray | None:
-    """Reconstruction by a PCA of the model's size; of a sample of the training voxels where there is none yet."""
-    if pca is None:
-        rows = np.sort(rng.permutation(np.flatnonzero(split == TRAIN))[:MAX_SAMPLES])
-        used = x.shape[1] if weights is None else int(np.sum(weights))
-        if size > min(len(rows), used):
-            return None
-        pca = fit_pca(x[rows], size, weights)
-    return pca.reconstruct(inputs)

@@ -9,7 +9,7 @@ from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
 
-@step(outputs={"model": File, "config": File, "history": File, "verdict": File})
+@step(outputs={"model": File, "config": File, "history": File})
 def FitCvae(
     scaled: File,
     voxel_split: File,
@@ -90,8 +90,6 @@ def FitCvae(
         JSON with everything needed to rebuild the model or to refuse data it was not made for, and how it was made.
     history : file
         TSV, one row a validation, from step 0.
-    verdict : file
-        JSON: has it collapsed, is it over-regularised, and warnings.
     """
     import numpy as np
 
@@ -134,7 +132,6 @@ def FitCvae(
             progress=context.progress,
         )
     cwd = Path.cwd()
-    verdict = _fits.judge(model, fit, x, split, weights, skip, kl_weight > 0, seed)
     made = _fits.describe(model, fit, schedule, options, split, name)
     made["scaling"] = None if scaling is None else _models.describe_scaling(scaling)
     made["mask"] = None if mask is None else _models.describe_mask(mask)
@@ -142,5 +139,4 @@ def FitCvae(
         _models.save_weights(cwd / "model.safetensors", model),
         write_json(cwd / "model.json", made),
         write_table(cwd / "history.tsv", _fits.complete(fit.history)),
-        write_json(cwd / "verdict.json", verdict),
     )

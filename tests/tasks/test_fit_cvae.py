@@ -13,7 +13,9 @@ from pydra_vae.engine.step import call
 from pydra_vae.stats.normalise import Scaling
 from pydra_vae.stats.pca import fit_pca
 from pydra_vae.tasks.encode import Encode
+from pydra_vae.tasks.fit_controls import FitControls
 from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.judge_fit import JudgeFit
 from pydra_vae.tasks.reconstruct import Reconstruct
 
 SHAPE = (10, 8, 6)
@@ -98,15 +100,24 @@ def test_the_model_file_says_how_it_was_made(fitted):
     assert made["recipe"]["max_steps"] == 60 and made["parameters"] > 0 and made["seconds"] > 0
 
 
-def test_the_verdict_warns_of_few_voxels_and_sees_no_collapse(fitted):
-    verdict = json.loads(Path(fitted.verdict).read_text())
+def verdict_of(made, inputs, folder):
+    common = {name: inputs[name] for name in ("scaled", "voxel_split", "frames")}
+    controls = call(FitControls, cwd=folder, **common, latent_dim=4, extra_dim=8).controls
+    judged = call(
+        JudgeFit, cwd=folder, **common, model=made.model, config=made.config, history=made.history, controls=controls
+    )
+    return json.loads(Path(judged.verdict).read_text())
+
+
+def test_the_verdict_warns_of_few_voxels_and_sees_no_collapse(fitted, inputs, tmp_path):
+    verdict = verdict_of(fitted, inputs, tmp_path)
     assert (verdict["collapsed"], verdict["active_units"]) == (False, 4)
     assert "few_voxels" in [warning["code"] for warning in verdict["warnings"]]
 
 
 def test_an_over_regularised_fit_is_called_collapsed(inputs, tmp_path):
     made = call(FitCvae, cwd=tmp_path, **inputs, **QUICK, kl_weight=1.0, kl_annealing_steps=10)
-    assert json.loads(Path(made.verdict).read_text())["collapsed"]
+    assert verdict_of(made, inputs, tmp_path)["collapsed"]
     assert "val_kl" in pd.read_csv(made.history, sep="\t")
 
 
