@@ -34,7 +34,43 @@ FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
     "emse": ("emse", ".tsv", {"desc": "cvae"}, "Volume-wise mean squared error of each frame and model", {}),
     "metrics": ("metrics", ".tsv", {"desc": "cvae"}, "Measures of the CVAE and of its controls", {}),
 }  # fmt: skip
-JOINED = ("task", "run", "dir", "chunk")
+# What the columns of the tables hold, for their sidecars.
+COLUMNS: dict[str, dict[str, str]] = {
+    "voxels": {
+        "parcel": "Label of the atlas; 0 without one",
+        "network": "Network of the parcel",
+        "status": "train, validation, test, or dropped (constant or not finite)",
+    },
+    "frames": {
+        "run": "Run, from 0, in the order in which runs were joined",
+        "frame": "Frame of that run, from 0",
+        "weight": "1, or 0: censored, interpolated at the input, without part in loss, metrics and tSNR",
+        "reason": "Why it was censored: dummy, non_steady_state, scrub, joined by +",
+    },
+    "history": {
+        "step": "Optimiser step",
+        "epoch": "Passes over the training voxels",
+        "lr": "Learning rate",
+        "train_mse": "Mean squared error on training voxels, scaled units",
+        "val_mse": "Mean squared error on validation voxels, scaled units",
+        "best": "1 where the weights were the best so far",
+    },
+    "tsnr_parcels": {"gain": "Change of the parcel's mean tSNR in per cent", "n": "Voxels"},
+    "metrics": {
+        "split": "How test voxels were chosen",
+        "model": "cvae, or a control: PCA of that many components, shrinkage, voxel mean",
+        "mse_test": "Mean squared error on test voxels, scaled units",
+        "mse_random": "The same on 2,000 random voxels",
+        "emse_frame": "Mean squared error of one volume",
+        "emse_all": "Mean squared error of all volumes",
+        "r2": "1 - mse_test / that of the voxel mean",
+        "variance_ratio": "Variance over time of the reconstruction over that of the input, test voxels",
+        "gain_mean": "Mean over voxels of the gain in tSNR, in per cent",
+        "wilcoxon_log10p": "log10 p of Wilcoxon's signed-rank test over voxels (which are not independent)",
+        "effect_size": "Matched-pairs rank-biserial correlation",
+        "r_clean_mean": "Mean over voxels of the correlation with the planted clean signal (simulated data)",
+    },
+}
 
 
 def common_entities(plan: SubjectPlan) -> dict[str, str]:
@@ -92,6 +128,7 @@ def deliver_subject(
             *_, description, fields = FILES[name]
             image = space if target.name.endswith(".nii.gz") else {}
             beside = sidecar(description, bolds, datasets, parameters, **fields, **image)
+            beside |= {column: {"Description": text} for column, text in COLUMNS.get(name, {}).items()}
             if name == "model":
                 beside |= config
         if deliver(Path(value), target, beside):
