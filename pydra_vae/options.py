@@ -153,6 +153,7 @@ def _running(parser: Parser) -> None:
         "--device", default="auto", metavar="DEVICE",
         help="auto, cpu, cuda, cuda:N or mps; no part of the cache (default: auto)",
     )
+    group.add("--fits-per-gpu", type=_positive, metavar="N", help="fits that may share a GPU (default: 1)")
     group.add("--dry-run", action="store_true", help="say what would be read and written; run nothing")
     group.add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     group.add("--break-locks", action="store_true", help="remove locks that other runs left behind")

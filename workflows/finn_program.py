@@ -154,6 +154,7 @@ def participant(
         on_done=deliver,
         break_locks=options.break_locks,
         stop_on_first_crash=options.stop_on_first_crash,
+        fits_per_gpu=options.fits_per_gpu,
         verbose=options.verbose,
         console=console,
     )
