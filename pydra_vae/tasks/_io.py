@@ -1,6 +1,7 @@
 """Small files that several steps read and write: frames, controls, tables, warnings."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,18 @@ def load_array(path: Path) -> np.ndarray:
         return np.load(Path(path), mmap_mode="r")
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
+
+
+def new_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A new float32 `.npy` array, memory-mapped; its space is taken at once.
+
+    Writing to a map of a file with holes kills the process where the disk is full; this raises OSError instead.
+    """
+    array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+    return array
 
 
 def read_table(path: Path):

@@ -39,17 +39,15 @@ def Encode(
     latents : file
         (K, D) float32.
     """
-    import numpy as np
-
     from pydra_vae.engine.devices import gpu_slot
-    from pydra_vae.tasks._io import load_array
+    from pydra_vae.tasks._io import load_array, new_array
     from pydra_vae.tasks._models import check_data, load_model, read_config
     from pydra_vae.training.apply import encode
     from pydra_vae.training.devices import reproducible, resolve_device
 
     made, x = read_config(config), load_array(scaled)
     check_data(made, Path(scaled), x.shape, scaling, mask)
-    latents = np.lib.format.open_memmap("latents.npy", "w+", np.float32, (len(x), made["latent_dim"]))
+    latents = new_array(Path("latents.npy"), (len(x), made["latent_dim"]))
     with gpu_slot(device) as name, reproducible(made["seed"], made["threads"]):
         for rows, mu, _ in encode(load_model(model, made), x, resolve_device(name)):
             latents[rows] = mu

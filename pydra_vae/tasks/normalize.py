@@ -55,6 +55,7 @@ def Normalize(
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.tasks._io import (
         load_array,
+        new_array,
         read_table,
         read_weights,
         write_json,
@@ -74,7 +75,7 @@ def Normalize(
         )
     mean = None if mean_image is None else _mean_of(mean_image, mask, runs, weights)
     scaling = Scaling.fit(runs, weights, method, match_baselines, mean)
-    scaled = np.lib.format.open_memmap(cwd / "scaled.npy", "w+", np.float32, scaling.shape)
+    scaled = new_array(cwd / "scaled.npy", scaling.shape)
     scaling.apply(runs, out=scaled, mean=mean)
     scaled.flush()
     joined = pd.concat([read_table(path).assign(run=r) for r, path in enumerate(frames)])

@@ -28,10 +28,8 @@ def Reconstruct(latents: File, model: File, config: File, device: Device = Devic
     reconstruction : file
         (K, T) float32 series in scaled units, as decoded.
     """
-    import numpy as np
-
     from pydra_vae.engine.devices import gpu_slot
-    from pydra_vae.tasks._io import load_array
+    from pydra_vae.tasks._io import load_array, new_array
     from pydra_vae.tasks._models import load_model, read_config
     from pydra_vae.training.apply import decode
     from pydra_vae.training.devices import reproducible, resolve_device
@@ -42,7 +40,7 @@ def Reconstruct(latents: File, model: File, config: File, device: Device = Devic
             f"{latents} has the shape {z.shape} but the model has {made['latent_dim']} latent dimensions: "
             "give the latents that Encode made with this model"
         )
-    series = np.lib.format.open_memmap("reconstruction.npy", "w+", np.float32, (len(z), made["n_frames"]))
+    series = new_array(Path("reconstruction.npy"), (len(z), made["n_frames"]))
     with gpu_slot(device) as name, reproducible(made["seed"], made["threads"]):
         for rows, x in decode(load_model(model, made), z, resolve_device(name)):
             series[rows] = x
