@@ -194,7 +194,10 @@ def _in_own_loop(session: _Session):
     """Run in a new event loop, in a thread if this one has a loop already (a notebook)."""
     try:
         asyncio.get_running_loop()
+        has_loop = True
     except RuntimeError:
+        has_loop = False
+    if not has_loop:  # not in the handler, or every traceback of a run would begin with its exception
         _run_loop(session)
         return
     caught: list[BaseException] = []
