@@ -7,6 +7,8 @@ the user gave it: each default is written once, in the step (a test compares the
 from __future__ import annotations
 
 import argparse
+import difflib
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ class Parser(argparse.ArgumentParser):
         import sys
 
         args = [_dashed(arg) for arg in (sys.argv[1:] if args is None else args)]
+        args = self._positionals_first(args)
         config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         config.add_argument("--config")
         known, _ = config.parse_known_args(args)
@@ -44,19 +47,54 @@ class Parser(argparse.ArgumentParser):
             self._use_config(Path(known.config))
         return super().parse_known_args(args, namespace)
 
+    def _positionals_first(self, args: list[str]) -> list[str]:
+        """Take DERIVATIVES, OUTPUT and LEVEL wherever they stand, even after ``--participant-label 01 02``.
+
+        argparse alone would count them among the labels, and start the demo.
+        """
+        known = {option: action for action in self._actions for option in action.option_strings}
+        places = [action for action in self._actions if not action.option_strings]
+        words: list[str] = []
+        options: list[list[str]] = []
+        rest = list(args)
+        while rest:
+            arg = rest.pop(0)
+            if not arg.startswith("-"):
+                words.append(arg)
+                continue
+            if arg.partition("=")[0] not in known:
+                return args  # argparse says what is wrong
+            n = 0 if "=" in arg else _values_of(known[arg], rest)
+            options.append([arg, *rest[:n]])
+            rest = rest[n:]
+        for option in options:
+            if option[-1] in (places[-1].choices or ()) and len(option) > 2:  # so its action takes several
+                n = max(min(len(places) - len(words), len(option) - 2), 0)
+                words += option[len(option) - n :]
+                del option[len(option) - n :]
+        return [*words, *(word for option in options for word in option)]
+
     def _use_config(self, path: Path) -> None:
         """Take values of a TOML file as defaults; keys are the options without their dashes."""
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             self.error(f"--config {path}: cannot be read: {error.strerror}")
+        except UnicodeDecodeError as error:
+            self.error(f"--config {path}: not UTF-8 text, which TOML is: {error}")
         except tomllib.TOMLDecodeError as error:
             self.error(f"--config {path}: not valid TOML: {error}")
         actions = {option.lstrip("-"): a for a in self._actions for option in a.option_strings}
         for key, value in values.items():
             action = actions.get(key.replace("_", "-"))
             if action is None or key in ("help", "version", "config"):
-                self.error(f"--config {path}: unknown key {key!r}; known: {', '.join(actions)}")
+                names = [name for name in actions if len(name) > 1 and name not in ("help", "version", "config")]
+                near = difflib.get_close_matches(key.replace("_", "-"), names, 1)
+                meant = f"; do you mean {near[0]}?" if near else ""
+                self.error(
+                    f"--config {path}: unknown key {key!r}{meant} Keys are options without their dashes, in no "
+                    "[section]; --help lists them"
+                )
             action.default = self._config_value(path, key, action, value)
             action.required = False
 
@@ -78,6 +116,13 @@ class Parser(argparse.ArgumentParser):
         return typed if many else typed[0]
 
 
+def _values_of(action: argparse.Action, rest: list[str]) -> int:
+    """How many of the next words an option takes."""
+    if action.nargs in ("+", "*"):
+        return next((i for i, word in enumerate(rest) if word.startswith("-")), len(rest))
+    return 1 if action.nargs is None else 0
+
+
 def _dashed(arg: str) -> str:
     """``--participant_label=01`` → ``--participant-label=01``; values are left alone."""
     if not arg.startswith("--"):
@@ -91,18 +136,28 @@ def _label(text: str) -> str:
     return text.removeprefix("sub-").removeprefix("ses-")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return value
+class _Number:
+    """A number within bounds, for ``type=``; what it says of others needs no knowledge of Python."""
+
+    def __init__(self, what: str, kind: type = float, least: float = 0.0, most: float = math.inf, open_: bool = False):
+        self.what, self.kind, self.least, self.most, self.open = what, kind, least, most, open_
+
+    def __call__(self, text: str) -> float:
+        try:
+            value = self.kind(text)
+        except ValueError:
+            value = math.nan
+        if not self.least <= value <= self.most or (self.open and value == self.least) or math.isinf(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {self.what}")
+        return value
 
 
-def _frames(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames")
-    return value
+_positive = _Number("a whole number from 1 on", int, 1)
+_frames = _Number("a whole number of frames, from 0 on", int)
+_above_zero = _Number("a number above 0", open_=True)
+_from_zero = _Number("a number from 0 on")
+_share = _Number("a share between 0 and 1", most=1.0)
+_whole = _Number("a whole number from 0 on", int)
 
 
 class _Group:
@@ -143,7 +198,7 @@ def _running(parser: Parser) -> None:
     group = _Group(parser, "running")
     group.add(
         "--work-dir", "-w", type=Path, metavar="DIR",
-        help="where steps are cached (default: OUTPUT/work; see the README for when it may go)",
+        help="where steps are cached (default: ./work; see the README for when it may go)",
     ).complete = shtab.DIRECTORY
     group.add(
         "--n-procs", "--nprocs", type=_positive, metavar="N",
@@ -164,6 +219,12 @@ def finn_parser(prog: str | None = None, version: str = "") -> Parser:
     """The command line of ``finn``."""
     parser = Parser(
         prog=prog,
+        usage=(
+            "%(prog)s DERIVATIVES OUTPUT participant [options]\n"
+            "       %(prog)s DERIVATIVES OUTPUT group [options]\n"
+            "       %(prog)s [--size tiny]    (the demo, on simulated data)\n"
+            "       %(prog)s --help           (all options)"
+        ),
         description=(
             "Latent spaces of BOLD series: one convolutional VAE a subject over voxel time series\n"
             "(Singla, Bazin and Scherf 2025). Reads an fMRIPrep derivatives folder; writes latent maps,\n"
@@ -200,7 +261,7 @@ def _reading(parser: Parser) -> None:
     group.add("--participant-label", type=_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=_label, **many, help="sessions, with or without ses-")
     group.add("--task-id", **many, help="tasks; several are joined in time in the order given")
-    group.add("--run", type=int, nargs="+", metavar="N", help="run numbers")
+    group.add("--run", type=_whole, nargs="+", metavar="N", help="run numbers")
     group.add("--space", help="output space (default: MNI152NLin2009cAsym, else the only one there is)")
     group.add("--res", metavar="LABEL", help="resolution entity, where several exist")
     for name in ("echo", "rec", "acq", "part"):
@@ -221,14 +282,14 @@ def _series(parser: Parser) -> None:
         "extract", "--confounds", "strategy", choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
         help="nilearn's fMRIPrep denoising strategy (default: none)",
     )  # fmt: skip
-    group.step("extract", "--fd-threshold", type=float, metavar="MM",
+    group.step("extract", "--fd-threshold", type=_above_zero, metavar="MM",
                help="censor frames with a larger framewise displacement (default: none)")  # fmt: skip
-    group.step("extract", "--std-dvars-threshold", type=float, metavar="SD",
+    group.step("extract", "--std-dvars-threshold", type=_above_zero, metavar="SD",
                help="censor frames with larger standardised DVARS (default: none)")  # fmt: skip
     group.step("extract", "--dummy-scans", type=_frames, metavar="N",
                help="censor the first N frames beside the non-steady-state ones (default: 0)")  # fmt: skip
-    group.step("extract", "--smoothing-fwhm", type=float, metavar="MM", help="smooth (default: no)")
-    group.step("extract", "--high-pass", type=float, metavar="HZ", help="high-pass filter (default: no)")
+    group.step("extract", "--smoothing-fwhm", type=_from_zero, metavar="MM", help="smooth (default: no)")
+    group.step("extract", "--high-pass", type=_from_zero, metavar="HZ", help="high-pass filter (default: no)")
     group.step(
         "normalize", "--normalize", "method", choices=("minmax", "minmax_timepoint", "global", "zscore"),
         help="minmax: each voxel to [0, 1]; minmax_timepoint: each frame, as scikit-learn's MinMaxScaler"
@@ -245,16 +306,16 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--latent-dim", type=_positive, metavar="D", help="(default: 9)")
     group.step("fit", "--linear-skip", choices=("none", "pca"),
                help="pca: start from PCA of the same size (default: none)")  # fmt: skip
-    group.step("fit", "--mixing", type=float, metavar="P",
+    group.step("fit", "--mixing", type=_share, metavar="P",
                help="share of training voxels replaced by mixtures of two (default: 0)")  # fmt: skip
     group.step("fit", "--recipe", choices=("fast", "paper"),
                help="fast: one-cycle in steps; paper: constant rate, patience 100 (default: fast)")  # fmt: skip
     group.step("fit", "--max-steps", type=_positive, metavar="N", help="(default: the recipe's)")
     group.step("fit", "--max-epochs", type=_positive, metavar="N", help="the smaller of both wins")
     group.step("fit", "--batch-size", type=_positive, metavar="N", help="voxels a step (280 in both recipes)")
-    group.step("fit", "--learning-rate", type=float, metavar="LR", help="(default: the recipe's)")
+    group.step("fit", "--learning-rate", type=_above_zero, metavar="LR", help="(default: the recipe's)")
     group.step("fit", "--patience", type=_positive, metavar="EPOCHS", help="(default: the recipe's)")
-    group.step("fit", "--kl-weight", type=float, metavar="W",
+    group.step("fit", "--kl-weight", type=_from_zero, metavar="W",
                help="weight of the KL term; 0: z is the encoder's mean (default: 0)")  # fmt: skip
     group.step("fit", "--kl-annealing-steps", type=_positive, metavar="N",
                help="linear warm-up of the KL weight (default: 0)")  # fmt: skip
@@ -262,7 +323,7 @@ def _model(parser: Parser) -> None:
     group.add("--split", choices=("random", "blocked", "parcel", "both"), default="random",
               help="voxels of training, validation and test (70/10/20): random is the paper's; both adds a"
               " second fit on 24 mm blocks for the table (default: random)")  # fmt: skip
-    group.add("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    group.add("--seed", type=_whole, default=0, metavar="N", help="(default: 0)")
     group.step("fit", "--threads", type=_positive, metavar="N",
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
     group.add("--model", type=Path, metavar="FILE",
