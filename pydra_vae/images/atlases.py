@@ -140,12 +140,19 @@ def find_atlas(name: str, space: str | None, res: str | None = None) -> tuple[Pa
     except Exception as error:  # no network, read-only cache, a damaged download: all end in the same advice
         if there:
             return there
-        raise AtlasError(_advice(name, desc, space, res, f"could not be fetched ({error})")) from error
+        raise AtlasError(_advice(name, desc, space, res, f"could not be fetched ({_root(error)})")) from error
     if not found:
         others = sorted({p.parent.name.removeprefix("tpl-") for p in home().glob(f"tpl-*/*_atlas-{name}_*dseg.nii.gz")})
         reason = "is not in TemplateFlow" + (f" (there: {', '.join(others)})" if others else "")
         raise AtlasError(_advice(name, desc, space, res, reason))
     return found
+
+
+def _root(error: BaseException) -> str:
+    """What lies at the bottom of a chain of exceptions: the reason, without ten lines of the libraries above it."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return f"{type(error).__name__}: {error}"
 
 
 def _on_disk(name: str, desc: str, space: str) -> list[Path]:

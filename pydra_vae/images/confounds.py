@@ -214,6 +214,11 @@ def _load_with_nilearn(
     from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 
     given = {key: value for key, value in parameters.items() if value is not None}
+    if strategy == "compcor" and description is None:
+        raise ConfoundsError(
+            f"the strategy compcor needs the description of {confounds}, a .json of the same name beside it: "
+            "copy it there from fMRIPrep's output, or choose another --confounds"
+        )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         stem = Path(folder, "sub-x_task-x_desc-confounds_timeseries")
@@ -228,9 +233,11 @@ def _load_with_nilearn(
             else:
                 regressors, kept = load_confounds_strategy(image, strategy, **given)
         except (ValueError, KeyError) as error:
-            reason = str(error).replace(f"{stem}.json", "beside it")
+            reason = str(error.args[0] if error.args else error)
+            reason = reason.replace(str(stem), str(Path(confounds).with_suffix("")))
             raise ConfoundsError(
-                f"{confounds} does not hold what the strategy {strategy} needs ({reason}); {_columns(table)}"
+                f"{confounds} does not hold what the strategy {strategy} needs ({reason}); {_columns(table)}. "
+                "Choose another --confounds, or a table of fMRIPrep's that has them"
             ) from error
     if regressors is None or regressors.shape[1] == 0:
         raise ConfoundsError(f"the strategy {strategy} selects no column of {confounds}; {_columns(table)}")

@@ -165,7 +165,7 @@ def check_bold(header: Header) -> None:
     if header.n_frames < MIN_FRAMES:
         raise ValueError(
             f"{header.path} has {header.n_frames} volume{'s' * (header.n_frames != 1)}: "
-            f"at least {MIN_FRAMES} are needed"
+            f"at least {MIN_FRAMES} are needed; leave this run out with --run or --task-id"
         )
 
 

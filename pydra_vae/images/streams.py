@@ -43,9 +43,13 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno not in _FULL:
+        number = error.errno
+        if number is None and " requested and " in str(error):  # numpy says how much it wrote, not why it stopped
+            number = errno.ENOSPC
+        if number not in _FULL:
             raise
-        raise OSError(error.errno, f"{error.strerror}; nothing was kept under this name", str(path)) from error
+        what = f"{os.strerror(number)}: free space or raise the limit; nothing was kept under this name"
+        raise OSError(number, what, str(path)) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

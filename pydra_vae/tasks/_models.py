@@ -104,7 +104,10 @@ def _check_mask(needed: dict, found: dict, path: Path):
         what = f"{found['voxels']} voxels, the model's {needed['voxels']}, and they are not the same ones"
     else:
         return
-    raise ValueError(f"the mask {path} has {what}: give the mask that the model was fitted in, or fit a new model")
+    raise ValueError(
+        f"the mask {path} has {what}: give the mask that the model was fitted in "
+        "(--mask, the *_desc-cvae_mask.nii.gz beside the model), or fit a new model"
+    )
 
 
 def _by(shape) -> str:

@@ -134,7 +134,8 @@ def MaskBold(
     if not varies.any():
         raise ValueError(
             f"none of the {len(series)} voxels of {bold} inside the mask can be used: "
-            f"{(~finite).sum()} hold NaN or infinite values, {(finite & ~varies).sum()} are constant over time"
+            f"{(~finite).sum()} hold NaN or infinite values, {(finite & ~varies).sum()} are constant over time; "
+            "look at the image and the mask, or preprocess the run again"
         )
     clean(series, weights, None if regressors is None else regressors.to_numpy(), high_pass, t_r)
     with replacing(cwd / "series.npy") as temporary:

@@ -115,7 +115,7 @@ def test_missing_columns_are_listed(shared_data):
             ConfoundsError, match=rf"timeseries\.tsv does not hold what the strategy {strategy}.*{columns}"
         ):
             load(path, 156, strategy)
-    with pytest.raises(ConfoundsError, match=r"what the strategy compcor needs \(Could not find associated json"):
+    with pytest.raises(ConfoundsError, match=r"compcor needs the description of .*, a \.json of the same name"):
         load(path, 156, "compcor")
     with pytest.raises(ConfoundsError, match=f"has no column framewise_displacement.*{columns}"):
         load(path, 156, fd_threshold=0.5)
