@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
@@ -137,7 +138,7 @@ def FitAndScore(
         )
         model, config, history = fitted.model, fitted.config, fitted.history
     else:
-        size = {"latent_dim": json.loads(config.read_text())["latent_dim"]}
+        size = {"latent_dim": json.loads(Path(config).read_text(encoding="utf-8"))["latent_dim"]}
     controls = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
     judged = workflow.add(
         JudgeFit(

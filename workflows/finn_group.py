@@ -28,6 +28,7 @@ NEEDED = {
     "normalisation": "_desc-cvae_scaling.safetensors",
 }
 METRICS = "_desc-cvae_metrics.tsv"
+COLUMNS = {"participant_id", "model", "split"}
 
 
 @workflow.define(outputs={"table": File, "index": File})
@@ -55,17 +56,25 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
         By label; only complete subjects.
     problems : dict of str
     """
-    found = sorted(output.glob(f"sub-*/**/*{METRICS}"), key=lambda path: natural_key(path.name))
+    needed = {"metrics": METRICS, **NEEDED}
+    there = [(path, end) for end in needed.values() for path in output.glob(f"sub-*/**/*{end}")]
+    stems = {path.with_name(path.name.removesuffix(end)) for path, end in there}
+    found = [stem.with_name(stem.name + METRICS) for stem in sorted(stems, key=lambda stem: natural_key(stem.name))]
     tables: dict[str, Path] = {}
     problems: dict[str, str] = {}
     for path in found:
         entities = parse(path.name).entities
         label = f"sub-{entities['sub']}" + (f"_ses-{entities['ses']}" if "ses" in entities else "")
         stem = path.name.removesuffix(METRICS)
-        missing = [f"{what} ({stem}{end})" for what, end in NEEDED.items() if not path.with_name(stem + end).is_file()]
+        missing = [f"{what} ({stem}{end})" for what, end in needed.items() if not path.with_name(stem + end).is_file()]
         if missing:
             problems[label] = (
                 f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
+            )
+        elif not _is_table(path):
+            problems[label] = (
+                f"{label}: {path} is no table of metrics, which has the columns {', '.join(sorted(COLUMNS))}: "
+                "delete it and run its participant level again"
             )
         elif label in tables:
             problems[label] = (
@@ -74,7 +83,7 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
         else:
             tables[label] = path
     if not found:
-        raise InputError(f"{output} holds no *{METRICS}: run the participant level into it first")
+        raise InputError(f"{output} holds no sub-*/**/*{METRICS}: run the participant level into it first")
     return {label: path for label, path in tables.items() if label not in problems}, problems
 
 
@@ -86,7 +95,7 @@ def run_group(
         raise InputError(f"{output} does not exist: run the participant level into it first")
     tables, problems = find_subjects(output)
     for problem in problems.values():
-        console.print(f"finn: {problem}", style="red", markup=False)
+        console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
     if not tables:
         return 2
     targets = {"table": output / "group_desc-cvae_metrics.tsv", "index": output / "index.html"}
@@ -120,6 +129,11 @@ def run_group(
     if not outcome.exit_code:
         console.print(f"group of {len(tables)}: {targets['index']}", markup=False)
     return outcome.exit_code or (1 if problems else 0)
+
+
+def _is_table(path: Path) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return set(file.readline().rstrip("\r\n").split("\t")) >= COLUMNS
 
 
 def _warnings(metrics: Path) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from pydra.utils.general import get_fields
 from rich.console import Console
 
 from pydra_vae import __version__
-from pydra_vae.bids.derivatives import check_output, dataset_label, write_dataset_description
+from pydra_vae.bids.derivatives import check_output, check_work, dataset_label, write_dataset_description
 from pydra_vae.bids.files import InputError
 from pydra_vae.bids.plan import SubjectPlan, plan_subjects
 from pydra_vae.engine.devices import available, choices
+from pydra_vae.engine.display import PIPE_WIDTH
 from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import finn_parser, step_options
+from pydra_vae.tasks._models import read_config
 from pydra_vae.tasks.fit_cvae import FitCvae
 from pydra_vae.tasks.mask_bold import MaskBold
 from pydra_vae.tasks.normalize import Normalize
@@ -53,18 +56,38 @@ def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
     if options.derivatives is not None and (options.output is None or options.analysis_level is None):
         parser.error("DERIVATIVES, OUTPUT and participant or group belong together (or none of them, for the demo)")
     console = Console(stderr=True, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
     try:
         if options.derivatives is None:
             from pydra_vae.workflows.finn_demo import demo
 
             return demo(options, console)
         if options.analysis_level == "group":
-            check_output(options.output, options.derivatives, create=not options.dry_run)
+            check_output(options.output, options.derivatives, create=False)
+            check_work(work_dir(options), options.derivatives, options.output)
             return run_group(options.output, work_dir(options), n_procs(options), options, console)
         return participant(options, console)
     except (InputError, EngineError) as error:
-        console.print(f"finn: {error}", style="red", markup=False)
+        say(console, error)
         return 2
+    except BrokenPipeError:  # `finn … --dry-run | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def say(console: Console, problem: object) -> None:
+    """Print a problem; lines are not folded, so that paths and commands can be copied."""
+    console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
+
+
+def say_all(console: Console, problems: dict[str, str]) -> None:
+    """Print the problems of all subjects, one that many share only once."""
+    same: dict[str, list[str]] = {}
+    for label, problem in problems.items():
+        same.setdefault(problem.removeprefix(f"{label}: "), []).append(label)
+    for problem, labels in same.items():
+        say(console, f"{', '.join(labels)}: {problem}")
 
 
 def n_procs(options: argparse.Namespace) -> int:
@@ -105,11 +128,15 @@ def participant(
     """Plan, run and deliver every subject; one that fails does not keep the others from it."""
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
     _check_device(options.device)
+    check_work(work_dir(options), options.derivatives, output)
     model = _given_model(options)
+    extract = given_options(options)["extract"]
     plans, problems = plan_subjects(
         options.derivatives,
         atlas=options.atlas,
         mask_file=options.mask,
+        needs_confounds=extract.get("strategy", "none") != "none"
+        or bool(extract.keys() & {"fd_threshold", "std_dvars_threshold"}),
         participant_label=options.participant_label,
         session_label=options.session_label,
         task_id=options.task_id,
@@ -117,12 +144,16 @@ def participant(
         space=options.space,
         **{name: getattr(options, name) for name in ("res", "echo", "rec", "acq", "part", "prefix")},
     )
-    for problem in problems.values():
-        console.print(f"finn: {problem}", style="red", markup=False)
-    if not plans:
-        return 2
+    fits = [plan for plan in plans if not _refused(plan, options, model, problems)]
     if options.dry_run:
-        dry_run(plans, output)
+        voxels = {plan.label: _voxels(plan, problems) for plan in fits}
+        fits = [plan for plan in fits if voxels[plan.label]]
+    say_all(console, problems)
+    if not fits:
+        return 2
+    plans = fits
+    if options.dry_run:
+        dry_run(plans, voxels, output)
         return 1 if problems else 0
 
     dataset = {dataset_label(options.derivatives): options.derivatives}
@@ -158,7 +189,7 @@ def participant(
         verbose=options.verbose,
         console=console,
     )
-    _say_where(outcome, output, console)
+    _say_where(outcome, problems, output, console)
     return outcome.exit_code or (1 if problems else 0)
 
 
@@ -187,10 +218,19 @@ def given_with_device(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return given | {"fit": given["fit"] | {"device": options.device}}
 
 
-def dry_run(plans: list[SubjectPlan], output: Path) -> None:
+def _voxels(plan: SubjectPlan, problems: dict[str, str]) -> tuple[int, str] | None:
+    """Number and source of a plan's voxels; or a problem."""
+    try:
+        return plan.count_voxels()
+    except (ValueError, OSError) as error:
+        problems[plan.label] = str(error)
+        return None
+
+
+def dry_run(plans: list[SubjectPlan], voxels: dict[str, tuple[int, str]], output: Path) -> None:
     """Say what would be read and written; reads headers and masks only."""
     for plan in plans:
-        n_voxels, source = plan.count_voxels()
+        n_voxels, source = voxels[plan.label]
         print(f"{plan.label}: {len(plan.runs)} run(s), {sum(plan.n_frames)} frames, TR {plan.t_r or '?'} s")
         for run_, frames in zip(plan.runs, plan.n_frames, strict=True):
             print(f"  reads  {run_.bold}  ({frames} frames)")
@@ -220,7 +260,38 @@ def _given_model(options: argparse.Namespace) -> dict[str, Path | None]:
             raise InputError(
                 f"--model {options.model}: {path} is not there; give a *_model.safetensors with its .json beside it"
             )
+    if options.model == config:
+        raise InputError(f"--model {options.model}: give the *_model.safetensors that lies beside it")
+    try:
+        made = read_config(config)
+    except ValueError as error:
+        raise InputError(f"--model {options.model}: {error}") from error
+    needed = (made["scaling"] or {}).get("method")
+    method = all_parameters(options)["Normalize"]["method"]
+    if needed not in (None, method):
+        raise InputError(
+            f"--model {options.model} was fitted on data scaled by {needed}, and these would be scaled by {method}: "
+            f"give --normalize {needed}, or fit a new model"
+        )
     return {"model": options.model, "config": config}
+
+
+def _refused(
+    plan: SubjectPlan, options: argparse.Namespace, model: dict[str, Path | None], problems: dict[str, str]
+) -> bool:
+    """Whether an option does not fit a subject's runs; `problems` then has why."""
+    n, given = sum(plan.n_frames), given_options(options)
+    frame, size = given["error"].get("emse_frame"), given["fit"].get("latent_dim", 1)
+    if frame is not None and frame >= n:
+        problems[plan.label] = f"--emse-frame {frame}: its runs have {n} frames, counted from 0; give one up to {n - 1}"
+    elif size >= n:
+        problems[plan.label] = f"--latent-dim {size}: its runs have {n} frames; give fewer latent dimensions"
+    elif model["config"] is not None and (made := read_config(model["config"])["n_frames"]) != n:
+        problems[plan.label] = (
+            f"--model {options.model} was fitted on {made} frames, and its runs have {n}: it takes series of that "
+            "length only; choose as many with --task-id and --run, or fit a new model"
+        )
+    return plan.label in problems
 
 
 def _dataset_name(derivatives: Path) -> str:
@@ -231,11 +302,13 @@ def _dataset_name(derivatives: Path) -> str:
         return derivatives.absolute().name
 
 
-def _say_where(outcome: Outcome, output: Path, console: Console) -> None:
+def _say_where(outcome: Outcome, problems: dict[str, str], output: Path, console: Console) -> None:
     done, failed = len(outcome.outputs), len(outcome.failures)
     if done:
-        console.print(f"{done} subject(s) delivered in {output}", markup=False)
+        console.print(f"{done} subject(s) delivered in {output}", markup=False, soft_wrap=True)
     if failed:
-        console.print(f"{failed} subject(s) failed: {', '.join(outcome.failures)}", style="red", markup=False)
+        say(console, f"{failed} subject(s) failed: {', '.join(outcome.failures)}")
+    if problems:
+        say(console, f"{len(problems)} subject(s) not started, see the top: {', '.join(problems)}")
 
 

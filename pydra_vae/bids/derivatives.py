@@ -65,6 +65,30 @@ def check_output(output: Path, derivatives: Path | None = None, create: bool = T
     return output
 
 
+def check_work(work: Path, derivatives: Path, output: Path) -> Path:
+    """Check that the work folder litters neither the input nor the results.
+
+    Raises
+    ------
+    InputError
+        If it lies inside the input, or is the output folder itself.
+    """
+    place, source = Path(work).resolve(), Path(derivatives).resolve()
+    if place == source or source in place.parents:
+        raise InputError(
+            f"the work folder {work} lies inside the input {derivatives}, which is never written to: "
+            "give another with --work-dir"
+        )
+    if place == Path(output).resolve():
+        raise InputError(
+            f"the work folder {work} is the output folder itself: give another with --work-dir, such as {output}/work"
+        )
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    if not there.is_dir():
+        raise InputError(f"the work folder {work} cannot be made: {there} is a file; give another with --work-dir")
+    return work
+
+
 def write_dataset_description(
     output: Path, name: str, sources: Mapping[str, Path] | None = None, **fields: Any
 ) -> bool:

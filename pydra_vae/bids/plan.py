@@ -9,7 +9,7 @@ from pydra_vae.bids.files import InputError, index
 from pydra_vae.bids.index import select_runs
 from pydra_vae.bids.runs import Run
 from pydra_vae.images.atlases import AtlasError, resolve
-from pydra_vae.images.headers import Header, check_runs
+from pydra_vae.images.headers import Header, check_runs, check_same_grid, check_t_r, read_header
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class SubjectPlan:
 
 
 def plan_subjects(
-    derivatives: Path, *, atlas: str, mask_file: Path | None = None, **filters
+    derivatives: Path, *, atlas: str, mask_file: Path | None = None, needs_confounds: bool = False, **filters
 ) -> tuple[list[SubjectPlan], dict[str, str]]:
     """Choose every subject's runs, find the atlas in their space, and check that the runs fit together.
 
@@ -77,6 +77,8 @@ def plan_subjects(
     atlas : str
         As `images.atlases.resolve` takes it.
     mask_file : Path, optional
+    needs_confounds : bool
+        Whether a run without its table of confounds is a problem.
     **filters
         As `bids.index.select_runs` takes them.
 
@@ -99,10 +101,42 @@ def plan_subjects(
         try:
             headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
             pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
-            plans.append(SubjectPlan(label, list(runs), headers, *pair, mask_file))
+            plan = SubjectPlan(label, list(runs), headers, *pair, mask_file)
+            check_companions(plan, needs_confounds)
+            plans.append(plan)
         except (InputError, AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
     return plans, problems
+
+
+def check_companions(plan: SubjectPlan, needs_confounds: bool = False) -> None:
+    """Check what a header or a table's length tells of the masks and confounds, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        Naming the file.
+    """
+    from pydra_vae.images.confounds import read_table  # loads pandas
+
+    first = plan.headers[0]
+    if plan.mask_file is not None:
+        check_same_grid(read_header(plan.mask_file), first, "mask")
+    for run, header in zip(plan.runs, plan.headers, strict=True):
+        check_t_r(header, run.t_r, run.sidecar or "its sidecar")
+        if plan.atlas is None and plan.mask_file is None:
+            if run.mask is None:
+                raise InputError(
+                    f"there is no brain mask (*_desc-brain_mask.nii.gz) for {run.bold}: give --mask FILE, or an --atlas"
+                )
+            check_same_grid(read_header(run.mask), first, "mask")
+        if run.confounds is not None:
+            read_table(run.confounds, header.n_frames)
+        elif needs_confounds:
+            raise InputError(
+                f"there is no confounds table for {run.bold}, which --confounds and the thresholds need: put its "
+                "*_desc-confounds_timeseries.tsv (or _regressors.tsv) beside it, or leave these options out"
+            )
 
 
 def _atlas(known: dict, *query: str | None) -> tuple[Path, Path] | tuple[None, None]:
