@@ -20,7 +20,7 @@ from pathlib import Path
 import cloudpickle
 import pydra.engine
 
-from pydra_vae.engine import hashing, why
+from pydra_vae.engine import digest, hashing, why
 
 LOG_FILE = "_log.txt"
 CRASH_FILE = "_crash.txt"
@@ -59,10 +59,19 @@ class Reply:
         return bool(self.message)
 
 
-def serve(connection: Connection):
-    """Take pickled jobs from the connection and answer each with a `Reply`, until it is closed."""
+def serve(connection: Connection, code: dict[Path, str]):
+    """Take pickled jobs from the connection and answer each with a `Reply`, until it is closed.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the parent.
+    code : dict
+        What `digest.on_disk` was before this process started.
+    """
     global is_worker
     is_worker = True
+    digest.loaded_since(code)
     os.environ.pop(STARTING, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):

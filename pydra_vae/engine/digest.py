@@ -9,6 +9,7 @@ everything installed from elsewhere.
 """
 
 import ast
+import contextlib
 import importlib
 import os
 import re
@@ -65,6 +66,7 @@ class Closure:
 _sources: dict[tuple, Source] = {}
 _closures: dict[str, Closure] = {}
 _first_seen: dict[Path, str] = {}
+_modules_of_steps: set[str] = set()
 
 
 def closure(module: str) -> Closure:
@@ -98,6 +100,29 @@ def check_still_as_loaded(reached: Closure):
     for name, path in reached.paths.items():
         if _first_seen.setdefault(path, reached.files[name]) != reached.files[name]:
             raise ChangedDuringRun(f"{path} was edited after this process had loaded it; start the run again")
+
+
+def register(module: str):
+    """Tell that a module defines a step."""
+    _modules_of_steps.add(module)
+
+
+def on_disk() -> dict[Path, str]:
+    """The files that the steps of this process reach, each with its digest now."""
+    found = {}
+    for module in sorted(_modules_of_steps):
+        with contextlib.suppress(OSError):  # told when the step's key is made
+            reached = closure(module)
+            found |= {path: reached.files[name] for name, path in reached.paths.items()}
+    return found
+
+
+def loaded_since(files: dict[Path, str]):
+    """Tell, in a new process, what `on_disk` was before it started.
+
+    It imports the modules of all steps at its start, and uses some of them for the first time hours later.
+    """
+    _first_seen.update(files)
 
 
 def latest_edit(reached: Closure) -> Path | None:

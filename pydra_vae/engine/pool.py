@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing import resource_tracker
 
-from pydra_vae.engine import child
+from pydra_vae.engine import child, digest
 from pydra_vae.engine.errors import WorkerDied
 
 # One thread for each process: the number of threads changes the last digits of a fit, and several processes with
@@ -36,7 +36,9 @@ class Child:
     def __init__(self, environment: Mapping[str, str]):
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=child.serve, args=(theirs,), daemon=True, name="pydra_vae-worker")
+        self._process = context.Process(
+            target=child.serve, args=(theirs, digest.on_disk()), daemon=True, name="pydra_vae-worker"
+        )
         try:
             with _without_interrupts(), _environment(environment):
                 self._process.start()

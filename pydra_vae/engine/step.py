@@ -164,6 +164,7 @@ def step(outputs: dict[str, type]):
         task.Outputs.__qualname__ = f"{function.__qualname__}.Outputs"
         task.Outputs.__name__ = "Outputs"
         task.step = staticmethod(function)
+        digest.register(function.__module__)
         return task
 
     return decorate

@@ -4,6 +4,8 @@ On an installed copy of the package, with steps written into it: Load â†’ Fit â†
 with helpers of its own.
 """
 
+import textwrap
+
 import pytest
 
 STEPS = '''
@@ -270,11 +272,19 @@ EDITING_SCRIPT = '''
         return workflow.add(Use(word="after", after=edit.done), name="second").value
 
 
+    @workflow.define(outputs=["value"])
+    def EditUse(text: str):
+        edit = workflow.add(Edit(text=text, file=FILE.replace("helper", "using")))
+        return workflow.add(Use(word="queued", after=edit.done)).value
+
+
     if __name__ == "__main__":
         if sys.argv[1] == "queued":  # one process: Use is hashed before Edit runs, and imported after
             tasks = {"edit": Edit(text=sys.argv[2], file=FILE), "use": Use(word="queued")}
         elif sys.argv[1] == "loaded":  # Use is hashed after Edit, in a process that had loaded the helper before
             tasks = {"use": UseEditUse(text=sys.argv[2])}
+        elif sys.argv[1] == "imported":  # the same, in a process that had imported Use's module but never run Use
+            tasks = {"use": EditUse(text=sys.argv[2])}
         else:
             tasks = {"use": Use(word="queued")}
         outcome = run(tasks, work_dir="work", n_procs=1)
@@ -298,3 +308,17 @@ def test_code_edited_during_a_run_is_refused(lab, how):
     for value in (1, 2):
         lab.write("code/helper.py", f"VALUE = {value}\n")
         assert lab.run("script.py", "alone").report["values"] == {"use": f"queued {value}"}
+
+
+def test_a_step_edited_before_its_first_use_is_refused(lab):
+    lab.path.append(lab.folder / "code")
+    lab.write("editing.py", EDITING)
+    lab.write("script.py", EDITING_SCRIPT)
+    using, edited = textwrap.dedent(USING), textwrap.dedent(USING).replace("{word}", "edited")
+    lab.write("code/using.py", using)
+    lab.write("code/helper.py", "VALUE = 1\n")
+    during = lab.run("script.py", "imported", edited).report
+    assert during["values"] == {}
+    assert "start the run again" in during["failures"]["use"]
+    assert "using.py" in during["failures"]["use"]
+    assert lab.run("script.py", "imported", edited).report["values"] == {"use": "edited 1"}
