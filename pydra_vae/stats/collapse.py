@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from pydra_vae.stats.chunks import frame_weights
+from pydra_vae.stats.chunks import columns_of, frame_weights, row_chunks
 
 ACTIVE_VARIANCE = 0.01
 COLLAPSED_VARIANCE_RATIO, COLLAPSED_SWAP_RATIO = 0.05, 1.1
@@ -112,20 +112,22 @@ def detect_collapse(
         raise ValueError(f"collapse shows only between samples: {len(x)} is too few")
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(x))[:MAX_SAMPLES])
-    used = frame_weights(weights, x.shape[1])
+    columns = columns_of(frame_weights(weights, x.shape[1]))
 
     def sample(a):
-        return np.asarray(a[rows], dtype=np.float64)
+        return a if len(rows) == len(a) else a[rows]
 
-    inputs, decoded = sample(x)[:, used], sample(reconstruction)[:, used]
+    inputs, decoded = sample(x)[:, columns], sample(reconstruction)[:, columns]
     swap_with = _cycle(len(rows), rng)
     ratio, swap = _variance_ratio(inputs, decoded), swap_ratio(inputs, decoded, swap_with)
     floor = None
     if reference is not None:
-        linear = sample(reference)[:, used]
+        linear = sample(reference)[:, columns]
         floor = _variance_ratio(inputs, linear), swap_ratio(inputs, linear, swap_with)
-    mu = sample(mu)
-    informative = None if logvar is None else int((kl_per_unit(mu, sample(logvar)) > WEAK_KL).sum())
+    mu = np.asarray(sample(mu), dtype=np.float64)
+    informative = None
+    if logvar is not None:
+        informative = int((kl_per_unit(mu, np.asarray(sample(logvar), dtype=np.float64)) > WEAK_KL).sum())
     return judge(active_units(mu), mu.shape[1], informative, ratio, swap, floor)
 
 
@@ -192,20 +194,29 @@ def kl_per_unit(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
 
 def variance_ratio_across(x: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Variance of reconstructions across samples over that of the inputs."""
-    used = frame_weights(weights, x.shape[1])
-    return _variance_ratio(*(np.asarray(a, dtype=np.float64)[:, used] for a in (x, reconstruction)))
+    columns = columns_of(frame_weights(weights, x.shape[1]))
+    return _variance_ratio(x[:, columns], reconstruction[:, columns])
 
 
 def swap_ratio(x: np.ndarray, reconstruction: np.ndarray, swap_with: np.ndarray) -> float:
     """MSE(x, x̂ of other samples) / MSE(x, x̂); infinite where the reconstruction is perfect."""
-    error = np.mean((x - reconstruction) ** 2)
-    swapped = np.mean((x - reconstruction[swap_with]) ** 2)
+    error = swapped = 0.0
+    for rows in row_chunks(*x.shape):
+        inputs = np.asarray(x[rows], dtype=np.float64)
+        error += np.sum((inputs - reconstruction[rows]) ** 2)
+        swapped += np.sum((inputs - reconstruction[swap_with[rows]]) ** 2)
     return float(swapped / error) if error > 0 else (np.inf if swapped > 0 else np.nan)
 
 
 def _variance_ratio(x, reconstruction) -> float:
-    total = np.var(x, axis=0).sum()
-    return float(np.var(reconstruction, axis=0).sum() / total) if total > 0 else np.nan
+    total = _variance_across(x)
+    return float(_variance_across(reconstruction) / total) if total > 0 else np.nan
+
+
+def _variance_across(x) -> float:
+    """Variance over rows, summed over columns."""
+    mean = np.mean(x, axis=0, dtype=np.float64)
+    return sum(np.sum((x[rows] - mean) ** 2) for rows in row_chunks(*x.shape)) / len(x)
 
 
 def _cycle(n, rng) -> np.ndarray:

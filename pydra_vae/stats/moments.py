@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.chunks import columns_of, frame_weights, row_chunks
 
 # A voxel whose range is below this fraction of its size is constant up to float32 rounding.
 CONSTANT = 1e-6
@@ -46,6 +46,7 @@ def moments(run: np.ndarray, used: np.ndarray, mean: np.ndarray | None = None) -
     names = ("low", "high", "mean", "variance")
     values = {name: np.zeros(run.shape[0]) for name in names}
     finite = np.empty(run.shape[0], dtype=bool)
+    columns = columns_of(used)
     for rows in row_chunks(*run.shape):
         chunk = np.array(run[rows], dtype=np.float64)
         finite[rows] = np.isfinite(chunk).all(axis=1)
@@ -53,7 +54,7 @@ def moments(run: np.ndarray, used: np.ndarray, mean: np.ndarray | None = None) -
         if mean is not None:
             finite[rows] &= np.isfinite(mean[rows])
             chunk += np.where(finite[rows], mean[rows], 0)[:, None]
-        chunk = chunk[:, used]
+        chunk = chunk[:, columns]
         values["low"][rows], values["high"][rows] = chunk.min(axis=1), chunk.max(axis=1)
         values["mean"][rows], values["variance"][rows] = chunk.mean(axis=1), chunk.var(axis=1)
     size = np.maximum(np.abs(values["low"]), np.abs(values["high"]))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.chunks import columns_of, frame_weights, row_chunks
 from pydra_vae.stats.moments import Moments, checked_frames, joined_chunks, moments
 
 METHODS = ("minmax", "minmax_timepoint", "global", "zscore")
@@ -162,7 +162,7 @@ class Scaling:
         if out is None:
             out = np.empty(self.shape, dtype=np.float32)
         for rows, chunk in joined_chunks(runs, self.kept, mean):
-            chunk -= self._baseline(rows)
+            self._add_baseline(chunk, rows, -1)
             chunk -= _part(self.offset, rows)
             chunk /= _part(self.scale, rows)
             out[rows] = chunk
@@ -204,7 +204,7 @@ class Scaling:
             chunk = np.array(scaled[part], dtype=np.float64)
             chunk *= _part(self.scale, voxels, frames)
             chunk += _part(self.offset, voxels, frames)
-            chunk += self._baseline(voxels)[:, frames]
+            self._add_baseline(chunk, voxels, run=run)
             out[part] = chunk
         return out
 
@@ -215,9 +215,13 @@ class Scaling:
         full[self.kept] = values
         return full
 
-    def _baseline(self, rows) -> np.ndarray:
-        """(k, T) baseline of some voxels."""
-        return np.repeat(self.baseline[rows], self.lengths, axis=1)
+    def _add_baseline(self, chunk: np.ndarray, rows, sign: int = 1, run: int | None = None) -> None:
+        """Add the baselines of some voxels to their series, (k, T) or those of one run, in place."""
+        if run is not None:
+            chunk += sign * self.baseline[rows, run][:, None]
+            return
+        for r in range(len(self.lengths)):
+            chunk[:, self.frames_of(r)] += sign * self.baseline[rows, r][:, None]
 
     def save(self, path: Path) -> Path:
         """Write the scaling as safetensors."""
@@ -310,13 +314,13 @@ def restore_mean(
     """
     if reconstruction.shape != scaled.shape:
         raise ValueError(f"the reconstruction has the shape {reconstruction.shape} but the input {scaled.shape}")
-    used = frame_weights(weights, scaled.shape[1])
+    columns = columns_of(frame_weights(weights, scaled.shape[1]))
     if out is None:
         out = np.empty(scaled.shape, dtype=np.float32)
     for rows in row_chunks(*scaled.shape):
         decoded = np.asarray(reconstruction[rows], dtype=np.float64)
-        wanted = np.asarray(scaled[rows], dtype=np.float64)[:, used].mean(axis=1)
-        out[rows] = decoded + (wanted - decoded[:, used].mean(axis=1))[:, None]
+        wanted = np.asarray(scaled[rows], dtype=np.float64)[:, columns].mean(axis=1)
+        out[rows] = decoded + (wanted - decoded[:, columns].mean(axis=1))[:, None]
     return out
 
 

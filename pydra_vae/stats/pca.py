@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.chunks import columns_of, frame_weights, row_chunks
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Pca:
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Series (K, T) of scores z (K, k)."""
-        return np.asarray(z, dtype=np.float64) @ self.components + self.mean
+        x = np.asarray(z, dtype=np.float64) @ self.components
+        x += self.mean
+        return x
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         """decode(encode(x)), (K, T)."""
@@ -92,9 +94,10 @@ def fit_pca(
         )
     chunks = [selected[part] for part in row_chunks(len(selected), n_frames)]
     mean = sum(np.asarray(x[c], dtype=np.float64).sum(axis=0) for c in chunks) / len(selected)
+    columns = columns_of(used)
     scatter = np.zeros((int(used.sum()),) * 2)
     for chunk in chunks:
-        centred = np.asarray(x[chunk], dtype=np.float64)[:, used] - mean[used]
+        centred = np.asarray(x[chunk], dtype=np.float64)[:, columns] - mean[columns]
         scatter += centred.T @ centred
     total = np.trace(scatter)
     last = len(scatter) - 1

@@ -13,15 +13,17 @@ kept; `shrink` is the model that has nothing else. (The variance *across* voxels
 collapse, is in `collapse`.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.chunks import columns_of, frame_weights, row_chunks
 
 PAPER_FRAME = 900
 N_RANDOM_VOXELS = 2000
+
+Model = np.ndarray | Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Errors:
 
 def reconstruction_errors(
     x: np.ndarray,
-    reconstruction: np.ndarray | Callable[[np.ndarray], np.ndarray],
+    reconstruction: Model,
     weights: np.ndarray | None = None,
 ) -> Errors:
     """Compare input and reconstruction.
@@ -95,26 +97,36 @@ def reconstruction_errors(
     >>> errors.mse(), errors.r2(), errors.variance_ratio()
     (2.5, 0.0, 0.0)
     """
+    return compare(x, {"": reconstruction}, weights)[""]
+
+
+def compare(x: np.ndarray, models: Mapping[str, Model], weights: np.ndarray | None = None) -> dict[str, Errors]:
+    """Errors of several reconstructions in one pass over the input; see `reconstruction_errors`."""
     n_voxels, n_frames = x.shape
-    if not callable(reconstruction) and reconstruction.shape != x.shape:
-        raise ValueError(f"the reconstruction has the shape {reconstruction.shape} but the input {x.shape}")
+    for model in models.values():
+        if not callable(model) and model.shape != x.shape:
+            raise ValueError(f"the reconstruction has the shape {model.shape} but the input {x.shape}")
     used = frame_weights(weights, n_frames)
-    voxel, before, after = np.empty(n_voxels), np.empty(n_voxels), np.empty(n_voxels)
-    frame = np.zeros(n_frames)
+    columns, before = columns_of(used), np.empty(n_voxels)
+    found = {name: Errors(np.empty(n_voxels), np.zeros(n_frames), before, np.empty(n_voxels), used) for name in models}
     for rows in row_chunks(n_voxels, n_frames):
         inputs = np.asarray(x[rows], dtype=np.float64)
-        decoded = reconstruction(inputs) if callable(reconstruction) else reconstruction[rows]
-        decoded = np.asarray(decoded, dtype=np.float64)
-        square = (inputs - decoded) ** 2
-        frame += square.sum(axis=0)
-        voxel[rows] = square[:, used].mean(axis=1)
-        before[rows], after[rows] = inputs[:, used].var(axis=1), decoded[:, used].var(axis=1)
-    return Errors(voxel, frame / n_voxels, before, after, used)
+        before[rows] = inputs[:, columns].var(axis=1)
+        for name, model in models.items():
+            decoded = np.asarray(model(inputs) if callable(model) else model[rows], dtype=np.float64)
+            errors, square = found[name], inputs - decoded
+            square *= square
+            errors.frame[:] += square.sum(axis=0)
+            errors.voxel[rows] = square[:, columns].mean(axis=1)
+            errors.output_variance[rows] = decoded[:, columns].var(axis=1)
+    for errors in found.values():
+        errors.frame[:] /= n_voxels
+    return found
 
 
 def voxel_mean(x: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Each voxel's own temporal mean at every frame: the reconstruction with R² = 0, (K, T)."""
-    mean = x[:, frame_weights(weights, x.shape[1])].mean(axis=1, keepdims=True)
+    mean = x[:, columns_of(frame_weights(weights, x.shape[1]))].mean(axis=1, keepdims=True)
     return np.broadcast_to(mean, x.shape)
 
 

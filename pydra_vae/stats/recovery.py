@@ -36,7 +36,7 @@ def correlation_with(
     Examples
     --------
     >>> clean = np.array([[0.0, 1, 2, 3], [0, 0, 0, 0]])
-    >>> correlation_with(5 - 2 * clean, clean).tolist()
+    >>> correlation_with(5 - 2 * clean, clean).round(6).tolist()
     [-1.0, nan]
     """
     if series.shape != clean.shape:

@@ -186,17 +186,17 @@ def choose_units(units: str, method: str, residual: bool) -> str:
     return units
 
 
-def _runs(used, lengths) -> list[np.ndarray]:
-    """Indices of the frames that count, run by run."""
+def _runs(used, lengths) -> list[slice | np.ndarray]:
+    """The frames that count, run by run: indices, or a slice of whole runs, which copies nothing."""
     lengths = [used.size] if lengths is None else [int(n) for n in lengths]
     if sum(lengths) != used.size:
         raise ValueError(f"runs of {lengths} frames do not make up the {used.size} frames given")
-    parts = np.split(np.arange(used.size), np.cumsum(lengths)[:-1])
-    runs = [part[used[part]] for part in parts]
-    for number, frames in enumerate(runs):
-        if frames.size < 2:
-            raise ValueError(f"run {number} has {frames.size} usable frame(s): tSNR needs two")
-    return runs
+    stops = np.cumsum(lengths)
+    parts = [slice(int(stop) - n, int(stop)) for stop, n in zip(stops, lengths, strict=True)]
+    for number, part in enumerate(parts):
+        if used[part].sum() < 2:
+            raise ValueError(f"run {number} has {used[part].sum()} usable frame(s): tSNR needs two")
+    return [part if used[part].all() else part.start + np.flatnonzero(used[part]) for part in parts]
 
 
 def _tsnr(x: np.ndarray) -> np.ndarray:

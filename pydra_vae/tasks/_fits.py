@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pydra_vae.engine.hashing import content_hash
 from pydra_vae.stats.splits import TEST, TRAIN, VALIDATION
 
 
@@ -18,8 +19,7 @@ def fingerprint(files: Iterable[Path | None], options: dict) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in files:
         if path is not None:
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, "blake2b").digest())
+            digest.update(content_hash(Path(path)))  # the engine has read them and remembers
         digest.update(b"|")
     digest.update(json.dumps({**options, "torch": version("torch")}, sort_keys=True).encode())
     return digest.hexdigest()

@@ -83,14 +83,15 @@ def ReconstructionError(
     weights, pcas = read_weights(frames, x.shape[1]), load_controls(controls)
     latent_dim = next(iter(pcas))
 
-    def errors(model):
-        return errors_of.reconstruction_errors(x, model, weights)
-
-    table = {"cvae": errors(decoded)}
-    table |= {control_name(k, latent_dim): errors(pca.reconstruct) for k, pca in pcas.items()}
+    models = {"cvae": decoded}
+    models |= {control_name(k, latent_dim): pca.reconstruct for k, pca in pcas.items()}
+    table = errors_of.compare(x, models, weights)
     ratio = table["cvae"].variance_ratio()
-    table["shrinkage"] = errors(lambda rows: errors_of.shrink(rows, ratio, weights))
-    table["voxel mean"] = errors(lambda rows: errors_of.voxel_mean(rows, weights))
+    trivial = {
+        "shrinkage": lambda rows: errors_of.shrink(rows, ratio, weights),
+        "voxel mean": lambda rows: errors_of.voxel_mean(rows, weights),
+    }
+    table |= errors_of.compare(x, trivial, weights)
 
     test = load_array(voxel_split) == TEST
     chosen = errors_of.random_voxels(len(x), seed)

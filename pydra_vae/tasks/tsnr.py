@@ -73,7 +73,7 @@ def Tsnr(
     from pydra_vae.stats import tsnr as stats
     from pydra_vae.stats.fit_warnings import tsnr_warnings
     from pydra_vae.stats.normalise import Scaling
-    from pydra_vae.stats.reconstruction import reconstruction_errors, shrink
+    from pydra_vae.stats.reconstruction import compare, shrink
     from pydra_vae.tasks._io import (
         control_name,
         load_array,
@@ -91,8 +91,9 @@ def Tsnr(
     weights = read_weights(frames, x.shape[1])
     units = stats.choose_units(units, scale.method, scale.residual)
     latent_dim = next(iter(pcas))
-    errors = reconstruction_errors(x, decoded, weights)
-    ratio = errors.variance_ratio()
+    same_size = control_name(latent_dim, latent_dim)
+    errors = compare(x, {"cvae": decoded, same_size: pcas[latent_dim].reconstruct}, weights)
+    ratio = errors["cvae"].variance_ratio()
     models = {"cvae": decoded}
     models |= {control_name(k, latent_dim): pca.reconstruct for k, pca in pcas.items()}
     models["shrinkage"] = lambda rows: shrink(rows, ratio, weights)
@@ -106,10 +107,7 @@ def Tsnr(
         after = values if after is None else after
         gains[name] = stats.gain(before, values)
         rows.append(_row(name, units, before, values, gains[name], table, parcels))
-    pca = reconstruction_errors(x, models[control_name(latent_dim, latent_dim)], weights)
-    warnings = tsnr_warnings(
-        gains["cvae"].mean, errors.r2(), gains[control_name(latent_dim, latent_dim)].mean, pca.r2()
-    )
+    warnings = tsnr_warnings(gains["cvae"].mean, errors["cvae"].r2(), gains[same_size].mean, errors[same_size].r2())
     maps = {"before": before, "after": after, "change": gains["cvae"].change}
     return (
         write_table(cwd / "tsnr.tsv", rows),

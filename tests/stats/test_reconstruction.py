@@ -8,6 +8,7 @@ from pydra_vae.stats import reconstruction as module
 from pydra_vae.stats.chunks import row_chunks
 from pydra_vae.stats.pca import fit_pca
 from pydra_vae.stats.reconstruction import (
+    compare,
     emse_frame,
     random_voxels,
     reconstruction_errors,
@@ -35,6 +36,16 @@ def test_definitions():
     assert errors.r2() == pytest.approx(1 - square.sum() / (centred**2).sum())
     expected = Y[:, USED].var(axis=1).sum() / X[:, USED].var(axis=1).sum()
     assert errors.variance_ratio() == pytest.approx(expected)
+
+
+def test_several_models_at_once_are_each_as_alone():
+    pca = fit_pca(X, 3, WEIGHTS)
+    together = compare(X, {"noisy": Y, "pca": pca.reconstruct}, WEIGHTS)
+    for name, model in (("noisy", Y), ("pca", pca.reconstruct)):
+        alone = reconstruction_errors(X, model, WEIGHTS)
+        assert together[name].mse() == alone.mse()
+        assert together[name].emse(10) == alone.emse(10)
+        assert together[name].variance_ratio() == alone.variance_ratio()
 
 
 def test_blocks_and_functions_change_nothing(monkeypatch):
