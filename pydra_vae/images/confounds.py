@@ -202,7 +202,9 @@ def _above(table: pd.DataFrame, thresholds: Mapping[str, float | None], path: Pa
         if threshold is None:
             continue
         if column not in table:
-            raise ConfoundsError(f"{path} has no column {column}, which the threshold needs; {_columns(table)}")
+            raise ConfoundsError(
+                f"{path} has no column {column}, which the threshold needs; {_columns(table)}. Leave the threshold out"
+            )
         frames |= set(np.nonzero(table[column].to_numpy(float) > threshold)[0].tolist())
     return frames
 
