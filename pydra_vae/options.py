@@ -272,12 +272,12 @@ def _reading(parser: Parser) -> None:
 def _series(parser: Parser) -> None:
     group = _Group(parser, "from volumes to series")
     group.add(
-        "--atlas", default="Schaefer2018", metavar="NAME|FILE|none",
+        "--atlas", metavar="NAME|FILE|none",
         help="voxels are those of this atlas, all labels > 0: a TemplateFlow atlas, a dseg.nii.gz with its"
         " .tsv beside it, or none for the runs' brain mask (default: Schaefer2018, 200 parcels,"
-        " 17 networks)",
+        " 17 networks; none with --mask)",
     )  # fmt: skip
-    group.add("--mask", type=Path, metavar="FILE", help="voxels are those of this mask, inside the atlas")
+    group.add("--mask", type=Path, metavar="FILE", help="voxels are those of this mask; with --atlas, those of both")
     group.step(
         "extract", "--confounds", "strategy", choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
         help="nilearn's fMRIPrep denoising strategy (default: none)",
@@ -320,10 +320,10 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--kl-annealing-steps", type=_positive, metavar="N",
                help="linear warm-up of the KL weight (default: 0)")  # fmt: skip
     group.step("fit", "--sample-latent", action="store_true", help="sample z with KL weight 0 too")
-    group.add("--split", choices=("random", "blocked", "parcel", "both"), default="random",
+    group.add("--split", choices=("random", "blocked", "parcel", "both"),
               help="voxels of training, validation and test (70/10/20): random is the paper's; both adds a"
               " second fit on 24 mm blocks for the table (default: random)")  # fmt: skip
-    group.add("--seed", type=_whole, default=0, metavar="N", help="(default: 0)")
+    group.add("--seed", type=_whole, metavar="N", help="of split and fit (default: 0, or the model's)")
     group.step("fit", "--threads", type=_positive, metavar="N",
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
     group.add("--model", type=Path, metavar="FILE",

@@ -128,50 +128,45 @@ def FitAndScore(
     fit: Options = {},  # noqa: B006
     error: Options = {},  # noqa: B006
 ):
-    """Fit one CVAE (or take a fitted one), reconstruct, and score it beside its controls."""
+    """Fit one CVAE (or take a fitted one), reconstruct, judge and score it beside its controls."""
+    series = {"scaled": scaled, "scaling": scaling, "frames": frames, "mask": mask}
     size = {"latent_dim": fit["latent_dim"]} if "latent_dim" in fit else {}
     device = {"device": fit["device"]} if "device" in fit else {}
     history = None
     if model is None:
-        fitted = workflow.add(
-            FitCvae(scaled=scaled, scaling=scaling, frames=frames, mask=mask, voxel_split=voxel_split, seed=seed, **fit)
-        )
+        fitted = workflow.add(FitCvae(**series, voxel_split=voxel_split, scheme=scheme, seed=seed, **fit))
         model, config, history = fitted.model, fitted.config, fitted.history
     else:
         size = {"latent_dim": json.loads(Path(config).read_text(encoding="utf-8"))["latent_dim"]}
-    controls = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
+    network = {"model": model, "config": config}
+    fitted_pca = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
+    controls = fitted_pca.controls
     judged = workflow.add(
         JudgeFit(
+            **network,
             scaled=scaled,
-            voxel_split=voxel_split,
-            model=model,
-            config=config,
-            controls=controls.controls,
             frames=frames,
+            voxel_split=voxel_split,
+            controls=controls,
             history=history,
             seed=seed,
         )
     )
-    encoded = workflow.add(
-        Encode(scaled=scaled, scaling=scaling, mask=mask, model=model, config=config, **device)
-    )
-    decoded = workflow.add(Reconstruct(latents=encoded.latents, model=model, config=config, **device))
+    encoded = workflow.add(Encode(**network, scaled=scaled, scaling=scaling, mask=mask, **device))
+    decoded = workflow.add(Reconstruct(**network, latents=encoded.latents, **device))
     scored = workflow.add(
         ReconstructionError(
-            scaled=scaled,
+            **series,
             reconstruction=decoded.reconstruction,
-            scaling=scaling,
             voxel_split=voxel_split,
-            frames=frames,
-            controls=controls.controls,
-            mask=mask,
+            controls=controls,
             scheme=scheme,
             seed=seed,
             **error,
         )
     )
     return (
-        controls.controls,
+        controls,
         model,
         config,
         history,
@@ -185,7 +180,7 @@ def FitAndScore(
     )
 
 
-@workflow.define(outputs={"errors": File | None, "warnings": File | None})
+@workflow.define(outputs={"errors": File | None, "warnings": File | None, "verdict": File | None})
 def FitIfPossible(
     scaled: File,
     scaling: File,
@@ -199,29 +194,23 @@ def FitIfPossible(
 ):
     """A second fit on blocks of voxels, for the table, where the mask is large enough for blocks."""
     if why_not:
-        return None, None
-    scored = workflow.add(
-        FitAndScore(
-            scaled=scaled,
-            scaling=scaling,
-            frames=frames,
-            mask=mask,
-            voxel_split=voxel_split,
-            scheme="blocked",
-            seed=seed,
-            fit=fit,
-            error=error,
-        )
+        return None, None, None
+    series = {"scaled": scaled, "scaling": scaling, "frames": frames, "mask": mask}
+    cvae = workflow.add(
+        FitAndScore(**series, voxel_split=voxel_split, scheme="blocked", seed=seed, fit=fit, error=error)
     )
-    return scored.errors, scored.warnings
+    return cvae.errors, cvae.warnings, cvae.verdict
 
 
 @workflow.define(
     outputs={
         "mask": File,
+        "mask_info": File,
         "voxels": File,
         "frames": File,
+        "series_info": list[File],
         "scaling": File,
+        "scaling_info": File,
         "model": File,
         "config": File,
         "history": File | None,
@@ -308,18 +297,16 @@ def SubjectCvae(
             normalize=normalize,
         )
     )
-    scaled, scaling, frames, mask = data.scaled, data.scaling, data.frames, data.mask
+    mask = data.mask
+    series = {"scaled": data.scaled, "scaling": data.scaling, "frames": data.frames, "mask": mask}
+    space = {"mask": mask, "voxels": data.voxels, "scaling": data.scaling}
+
     first = "random" if scheme == "both" else scheme
-    main = workflow.add(
-        SplitVoxels(mask=mask, voxels=data.voxels, scaling=scaling, scheme=first, seed=seed), name="main_split"
-    )
+    split = workflow.add(SplitVoxels(**space, scheme=first, seed=seed), name="main_split")
     cvae = workflow.add(
         FitAndScore(
-            scaled=scaled,
-            scaling=scaling,
-            frames=frames,
-            mask=mask,
-            voxel_split=main.voxel_split,
+            **series,
+            voxel_split=split.voxel_split,
             scheme=first,
             seed=seed,
             model=model,
@@ -328,93 +315,48 @@ def SubjectCvae(
             error=error,
         )
     )
-    blocked_errors = blocked_warnings = None
-    no_blocks = ""
+    blocked = {"blocked_warnings": None}
+    blocked_errors, why_not_blocked = None, ""
     if scheme == "both":
         blocks = workflow.add(
-            SplitVoxels(
-                mask=mask, voxels=data.voxels, scaling=scaling, scheme="blocked", seed=seed, if_impossible="skip"
-            ),
-            name="blocked_split",
+            SplitVoxels(**space, scheme="blocked", seed=seed, if_impossible="skip"), name="blocked_split"
         )
-        blocked = workflow.add(
+        second = workflow.add(
             FitIfPossible(
-                scaled=scaled,
-                scaling=scaling,
-                frames=frames,
-                mask=mask,
-                voxel_split=blocks.voxel_split,
-                why_not=blocks.why_not,
-                seed=seed,
-                fit=fit,
-                error=error,
+                **series, voxel_split=blocks.voxel_split, why_not=blocks.why_not, seed=seed, fit=fit, error=error
             )
         )
-        blocked_errors, blocked_warnings, no_blocks = blocked.errors, blocked.warnings, blocks.why_not
+        blocked = {"blocked_warnings": second.warnings}
+        blocked_errors, why_not_blocked = second.errors, blocks.why_not
 
-    table = workflow.add(VoxelTable(voxels=data.voxels, scaling=scaling, voxel_split=main.voxel_split))
-    maps = workflow.add(WriteLatentMaps(latents=cvae.latents, scaling=scaling, mask=mask))
+    table = workflow.add(VoxelTable(voxels=data.voxels, scaling=data.scaling, voxel_split=split.voxel_split))
+    maps = workflow.add(WriteLatentMaps(latents=cvae.latents, scaling=data.scaling, mask=mask))
     runs = {"series": data.series, "bold": bolds, "run_index": list(range(len(bolds)))}
-    denoised = workflow.add(
-        WriteDenoised(
-            reconstruction=cvae.reconstruction, scaled=scaled, scaling=scaling, frames=frames, mask=mask, **timing
-        )
-        .split(tuple(runs), **runs)
-        .combine(list(runs))
-    )
-    snr = workflow.add(
-        Tsnr(
-            scaled=scaled,
-            reconstruction=cvae.reconstruction,
-            scaling=scaling,
-            frames=frames,
-            controls=cvae.controls,
-            mask=mask,
-            voxels=data.voxels,
-            **tsnr,
-        )
-    )
-    recovery = None
-    if truth:
-        recovered = workflow.add(
-            Recovery(
-                truth=truth,
-                scaled=scaled,
-                reconstruction=cvae.reconstruction,
-                scaling=scaling,
-                frames=frames,
-                controls=cvae.controls,
-                mask=mask,
-            )
-        )
-        recovery = recovered.recovery
+    each = WriteDenoised(**series, reconstruction=cvae.reconstruction, **timing)
+    denoised = workflow.add(each.split(tuple(runs), **runs).combine(list(runs)))
+    compared = series | {"reconstruction": cvae.reconstruction, "controls": cvae.controls}
+    snr = workflow.add(Tsnr(**compared, voxels=data.voxels, **tsnr))
+    recovery = workflow.add(Recovery(**compared, truth=truth)).recovery if truth else None
     metrics = workflow.add(
         SubjectMetrics(
             label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery
         )
     )
-    verdict = workflow.add(
-        SubjectVerdict(
-            verdict=cvae.verdict,
-            error_warnings=cvae.warnings,
-            blocked_warnings=blocked_warnings,
-            tsnr_warnings=snr.warnings,
-        )
-    )
+    warnings = {"verdict": cvae.verdict, "error_warnings": cvae.warnings, "tsnr_warnings": snr.warnings} | blocked
+    verdict = workflow.add(SubjectVerdict(**warnings))
     page = workflow.add(
         SubjectReport(
+            **series,
+            **warnings,
             label=label,
-            scaled=scaled,
             reconstruction=cvae.reconstruction,
-            scaling=scaling,
-            frames=frames,
-            voxel_split=main.voxel_split,
-            mask=mask,
+            voxel_split=split.voxel_split,
             voxels=data.voxels,
             latents=cvae.latents,
             config=cvae.config,
             metrics=cvae.errors,
             blocked_metrics=blocked_errors,
+            why_not_blocked=why_not_blocked,
             tsnr=snr.tsnr,
             tsnr_parcels=snr.parcels,
             tsnr_before=snr.before,
@@ -422,11 +364,6 @@ def SubjectCvae(
             tsnr_change=snr.change,
             mse_map=cvae.mse_map,
             history=cvae.history,
-            verdict=cvae.verdict,
-            error_warnings=cvae.warnings,
-            blocked_warnings=blocked_warnings,
-            tsnr_warnings=snr.warnings,
-            why_not_blocked=no_blocks,
             normalization=data.scaling_info,
             mask_info=data.mask_info,
             run_infos=data.series_info,
@@ -438,9 +375,12 @@ def SubjectCvae(
     )
     return (
         mask,
+        data.mask_info,
         table.table,
-        frames,
-        scaling,
+        data.frames,
+        data.series_info,
+        data.scaling,
+        data.scaling_info,
         cvae.model,
         cvae.config,
         cvae.history,

@@ -35,8 +35,11 @@ COLUMNS = {
 def demo(options: argparse.Namespace, console: Console) -> int:
     """Simulate, analyse, compare with the planted truth; returns the exit status."""
     folder = FOLDER.absolute()
+    if options.dry_run:
+        print(f"would simulate {N_SUBJECTS} listeners in {folder / 'data'} and analyse them into {folder / 'output'}")
+        return 0
     check_output(folder)
-    options.work_dir = options.work_dir or folder / "work"
+    options.work_dir, options.seed = options.work_dir or folder / "work", options.seed or 0
     console.print(
         f"Demo on SIMULATED data ({N_SUBJECTS} listeners, planted networks and signals) in {folder}", style="bold"
     )
@@ -63,7 +66,7 @@ def demo(options: argparse.Namespace, console: Console) -> int:
         setattr(options, "fit.max_steps", MAX_STEPS)
         console.print(f"Fits of {MAX_STEPS} steps, so that the demo is short; --max-steps sets another number")
     status = finn_program.participant(options, console, truth=planted, report={"simulated": True})
-    if status or options.dry_run:
+    if status:
         return status
     status = run_group(
         options.output,

@@ -94,6 +94,8 @@ def run_group(
     if not output.is_dir():
         raise InputError(f"{output} does not exist: run the participant level into it first")
     tables, problems = find_subjects(output)
+    if options.participant_label:
+        tables, problems = _chosen(options.participant_label, tables, problems, output)
     for problem in problems.values():
         console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
     if not tables:
@@ -129,6 +131,19 @@ def run_group(
     if not outcome.exit_code:
         console.print(f"group of {len(tables)}: {targets['index']}", markup=False)
     return outcome.exit_code or (1 if problems else 0)
+
+
+def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:
+    """Only the participants that were asked for."""
+    wanted = [f"sub-{label}" for label in labels]
+    there = {label.split("_")[0] for label in (*tables, *problems)}
+    unknown = [subject for subject in wanted if subject not in there]
+    if unknown:
+        raise InputError(f"{output} has no results of {', '.join(unknown)}; it has {', '.join(sorted(there))}")
+    return tuple(
+        {label: value for label, value in found.items() if label.split("_")[0] in wanted}
+        for found in (tables, problems)
+    )
 
 
 def _is_table(path: Path) -> bool:

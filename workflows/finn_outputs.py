@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,35 @@ def targets(plan: SubjectPlan, output: Path) -> Iterator[tuple[str, int | None, 
 
 
 def deliver_subject(
-    plan: SubjectPlan, outputs: Any, output: Path, derivatives: Path, parameters: Mapping[str, Any]
+    plan: SubjectPlan,
+    outputs: Any,
+    output: Path,
+    derivatives: Path,
+    parameters: Mapping[str, Any],
+    sources: Sequence[Path] = (),
 ) -> list[Path]:
-    """Copy a subject's results to their BIDS names; returns the files that were new or changed."""
+    """Copy a subject's results to their BIDS names.
+
+    Parameters
+    ----------
+    plan : SubjectPlan
+    outputs
+        Those of `SubjectCvae`.
+    output, derivatives : Path
+    parameters : mapping
+        For the sidecars.
+    sources : sequence of Path
+        What was read beside the runs and the plan's atlas and mask, such as a mean image.
+
+    Returns
+    -------
+    changed : list of Path
+        The files that were new or changed.
+    """
     datasets = {dataset_label(derivatives): derivatives, "": output}
     bolds = [run.bold for run in plan.runs]
-    config = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
+    shared = [path for path in (plan.atlas, plan.atlas_labels, plan.mask_file, *sources) if path is not None]
+    config = _read(outputs.config)
     parameters = {**parameters, "device": config["device"]}
     space = {"SpatialReference": plan.runs[0].space or "orig"}
     changed = []
@@ -116,7 +139,7 @@ def deliver_subject(
             value = value[run]
             beside = sidecar(
                 "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
-                [bolds[run]],
+                [bolds[run], *shared],
                 datasets,
                 parameters,
                 RepetitionTime=plan.t_r,
@@ -127,10 +150,28 @@ def deliver_subject(
         else:
             *_, description, fields = FILES[name]
             image = space if target.name.endswith(".nii.gz") else {}
-            beside = sidecar(description, bolds, datasets, parameters, **fields, **image)
+            beside = sidecar(description, [*bolds, *shared], datasets, parameters, **fields, **image)
             beside |= {column: {"Description": text} for column, text in COLUMNS.get(name, {}).items()}
+            beside |= _found(name, outputs)
             if name == "model":
-                beside |= config
+                beside = _model_sidecar(config, beside)
         if deliver(Path(value), target, beside):
             changed.append(target)
     return changed
+
+
+def _found(name: str, outputs: Any) -> dict[str, Any]:
+    """What a step found, for the sidecar of its file: voxels and parcels, voxels dropped, frames censored."""
+    if name in ("mask", "scaling"):
+        return {"Found": _read(getattr(outputs, f"{name}_info"))}
+    return {"Runs": [_read(info) for info in outputs.series_info]} if name == "frames" else {}
+
+
+def _model_sidecar(config: dict[str, Any], beside: dict[str, Any]) -> dict[str, Any]:
+    """The model's JSON with this run's sources; a model that was given keeps its own under FittedOn."""
+    fitted_on = config.get("FittedOn") or {key: config[key] for key in ("Sources", "Parameters") if key in config}
+    return config | beside | ({"FittedOn": fitted_on} if fitted_on else {})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attrs import NOTHING
 from pydra.utils.general import get_fields
 from rich.console import Console
 
@@ -92,7 +93,8 @@ def say_all(console: Console, problems: dict[str, str]) -> None:
 
 def n_procs(options: argparse.Namespace) -> int:
     """Processes side by side."""
-    return options.n_procs or min(len(os.sched_getaffinity(0)), MAX_PROCS)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return options.n_procs or min(cores, MAX_PROCS)
 
 
 def work_dir(options: argparse.Namespace) -> Path:
@@ -110,13 +112,20 @@ def given_options(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
     """Every parameter by step, defaults too, for sidecars and the report."""
     given = given_options(options)
-    parameters: dict[str, Any] = {"split": options.split, "seed": options.seed}
+    general = ("atlas", "mask", "mean_image", "model", "preset", "split", "seed")
+    parameters: dict[str, Any] = {name: getattr(options, name) for name in general}
+    parameters |= {name: str(value) for name, value in parameters.items() if isinstance(value, Path)}
     for name, step in STEPS.items():
-        simple = [f for f in get_fields(step) if isinstance(f.default, str | int | float | bool | None)]
-        parameters[step.__name__] = {
-            f.name: given[name].get(f.name, f.default) for f in simple if f.name not in ("seed", "scheme", "device")
-        }
+        if step is FitCvae and options.model is not None:
+            continue  # nothing is fitted
+        fields = [f for f in get_fields(step) if f.default is not NOTHING and not _is_of_the_run(f)]
+        parameters[step.__name__] = {f.name: given[name].get(f.name, f.default) for f in fields}
     return parameters
+
+
+def _is_of_the_run(field: Any) -> bool:
+    """Whether a field is a file, or set for all steps together."""
+    return "File" in str(field.type) or field.name in ("function", "seed", "scheme", "device", "t_r")
 
 
 def participant(
@@ -129,7 +138,8 @@ def participant(
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
     _check_device(options.device)
     check_work(work_dir(options), options.derivatives, output)
-    model = _given_model(options)
+    model = _given_model(options, console)
+    options.atlas = options.atlas or ("none" if options.mask else "Schaefer2018")
     extract = given_options(options)["extract"]
     plans, problems = plan_subjects(
         options.derivatives,
@@ -162,7 +172,8 @@ def participant(
     by_label = {plan.label: plan for plan in plans}
 
     def deliver(label: str, outputs: Any) -> None:
-        deliver_subject(by_label[label], outputs, output, options.derivatives, parameters)
+        sources = [path for path in (options.mean_image, options.model) if path is not None]
+        deliver_subject(by_label[label], outputs, output, options.derivatives, parameters, sources)
 
     shown = {"dataset": _dataset_name(options.derivatives), "parameters": json.dumps(parameters, sort_keys=True)}
     tasks = {
@@ -250,9 +261,10 @@ def _check_device(name: str) -> None:
             raise InputError(f"--device {name}: {error}") from error
 
 
-def _given_model(options: argparse.Namespace) -> dict[str, Path | None]:
-    """The files of ``--model``, or none."""
+def _given_model(options: argparse.Namespace, console: Console) -> dict[str, Path | None]:
+    """The files of ``--model``, or none; the split is then the model's, so that no training voxel is held out."""
     if options.model is None:
+        options.split, options.seed = options.split or "random", options.seed or 0
         return {"model": None, "config": None}
     config = options.model.with_suffix(".json")
     for path in (options.model, config):
@@ -273,6 +285,14 @@ def _given_model(options: argparse.Namespace) -> dict[str, Path | None]:
             f"--model {options.model} was fitted on data scaled by {needed}, and these would be scaled by {method}: "
             f"give --normalize {needed}, or fit a new model"
         )
+    for name, there in (("split", made.get("scheme") or "random"), ("seed", made["seed"])):
+        if getattr(options, name) not in (None, there):
+            raise InputError(
+                f"--model {options.model} was fitted with --{name} {there}: its test voxels are known only with that; "
+                f"leave --{name} {getattr(options, name)} out, or fit a new model"
+            )
+        setattr(options, name, there)
+    console.print(f"Held-out voxels are the model's: split {options.split}, seed {options.seed}", markup=False)
     return {"model": options.model, "config": config}
 
 

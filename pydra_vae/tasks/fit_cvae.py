@@ -29,6 +29,7 @@ def FitCvae(
     kl_weight: float = 0.0,
     kl_annealing_steps: int = 0,
     sample_latent: bool = False,
+    scheme: str = "",
     seed: int = 0,
     threads: int = 1,
     device: Device = Device("auto"),
@@ -75,6 +76,8 @@ def FitCvae(
         Steps over which the KL weight rises from 0; the best weights are looked for after them.
     sample_latent : bool
         Sample z although the KL weight is 0; otherwise z is the encoder's mean then (our reading).
+    scheme : str
+        How voxels were split; kept beside the model, so that whoever scores it again can split alike.
     seed : int
         Seed of weights, batches and sampling.
     threads : int
@@ -133,6 +136,7 @@ def FitCvae(
         )
     cwd = Path.cwd()
     made = _fits.describe(model, fit, schedule, options, split, name)
+    made["scheme"] = scheme
     made["scaling"] = None if scaling is None else _models.describe_scaling(scaling)
     made["mask"] = None if mask is None else _models.describe_mask(mask)
     return (
