@@ -13,6 +13,7 @@ from pydra_vae.images.headers import read_header
 from pydra_vae.images.volumes import load_mask, load_volume
 from pydra_vae.reports.brains import Space
 from pydra_vae.stats.chunks import frame_weights, row_chunks
+from pydra_vae.stats.fit_warnings import verdict_warnings
 from pydra_vae.stats.normalise import Scaling
 from pydra_vae.stats.reconstruction import emse_frame
 from pydra_vae.stats.splits import TEST
@@ -189,6 +190,11 @@ class Loaded:
         return read_json(self.files.verdict)
 
     @cached_property
+    def blocked_verdict(self) -> dict:
+        """verdict.json of the second fit, or nothing."""
+        return read_json(self.files.blocked_verdict)
+
+    @cached_property
     def normalization(self) -> dict:
         """normalization.json, or nothing."""
         return read_json(self.files.normalization)
@@ -213,17 +219,9 @@ class Loaded:
     @cached_property
     def warnings(self) -> list[dict]:
         """Of all steps, the strong ones first, none twice."""
-        found = list(self.verdict.get("warnings", []))
+        found = verdict_warnings(self.verdict) + verdict_warnings(self.blocked_verdict, "blocked fit: ")
         for path in self.files.warnings:
             found += read_json(path)
-        codes = {w["code"] for w in found}
-        reasons = "; ".join(self.verdict.get("reasons", []))
-        advice = self.verdict.get("advice", "")
-        text = f"{reasons}. What to try: {advice}." if advice else f"{reasons}."
-        if self.verdict.get("collapsed") and "collapsed" not in codes:
-            found.append({"code": "collapsed", "severity": "strong", "text": text})
-        elif self.verdict.get("over_regularised") and not codes & {"collapsed", "over_regularised"}:
-            found.append({"code": "over_regularised", "severity": "mild", "text": text})
         unique = {(w["code"], w["text"]): w for w in found}
         return sorted(unique.values(), key=lambda w: ORDER.get(w["severity"], 0))
 

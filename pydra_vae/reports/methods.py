@@ -29,6 +29,8 @@ CONFOUNDS = {
     "ica_aroma": "the noise components of ICA-AROMA",
 }
 
+FMRIPREP = "fMRIPrep (Esteban et al., 2019)"
+
 
 def write_methods(data: Loaded) -> tuple[list[str], list[Reference]]:
     """Paragraphs and the works that they cite."""
@@ -43,7 +45,7 @@ def write_methods(data: Loaded) -> tuple[list[str], list[Reference]]:
     ]
     paragraphs = [p for p in paragraphs if p]
     keys = ["singla", "finn", "kingma", "nilearn", "nibabel", "pydra", "torch", "sklearn", "nireports"]
-    keys += ["fmriprep"] if not data.files.simulated else []
+    keys += ["fmriprep"] if FMRIPREP in _preprocessing(data) else []
     atlas = data.mask_info.get("atlas", "")
     keys += ["schaefer", "templateflow"] if "Schaefer2018" in atlas else []
     keys += ["smith"] if _recipe(data).get("schedule") == "one-cycle" else []
@@ -144,20 +146,23 @@ def _recipe(data: Loaded) -> dict:
 
 def _reading(data: Loaded) -> str:
     n, total = len(data.scaling.lengths), data.x.shape[1]
-    source = (
-        "simulated on the geometry of a template"
-        if data.files.simulated
-        else "preprocessed with fMRIPrep (Esteban et al., 2019)"
-    )
-    text = f"{count(n, 'BOLD run').capitalize()}{' of ' + data.files.dataset if data.files.dataset else ''}, {source}, "
-    text = text.replace("bold run", "BOLD run")
-    text += f"with {count(total, 'frame')}"
+    text = f"{count(n, 'BOLD run')}{' of ' + data.files.dataset if data.files.dataset else ''}, "
+    text += _preprocessing(data) + f"with {count(total, 'frame')}"
     text += f" at a repetition time of {data.t_r:g} s. " if data.t_r else ". "
     text += f"Voxels: {mask_phrase(data)}; {len(data.x):,} of {data.scaling.kept.size:,} voxels were usable"
     text += " (constant and non-finite ones were left out). " if not data.scaling.kept.all() else ". "
     if "Schaefer2018" in data.mask_info.get("atlas", ""):
         text += "The atlas is that of Schaefer et al. (2018), from TemplateFlow (Ciric et al., 2022). "
     return text + _cleaning(data)
+
+
+def _preprocessing(data: Loaded) -> str:
+    """What made the runs, as the dataset says; nothing where it does not say."""
+    if data.files.simulated:
+        return "simulated on the geometry of a template, "
+    names = [name.strip() for name in data.files.generated_by.split(",") if name.strip()]
+    names = [FMRIPREP if name.lower() == "fmriprep" else name for name in names]
+    return f"preprocessed with {listed(names)}, " if names else ""
 
 
 def _cleaning(data: Loaded) -> str:
@@ -253,8 +258,9 @@ def _training(data: Loaded) -> str:
     if c.get("best_step") is not None:
         text += f", of which step {c['best_step']:,} had the smallest validation error and was kept"
     text += f". Seed {c['seed']}" if c.get("seed") is not None else ""
-    mixing = f" Voxel mixing up to {c['mixing']:g}." if c.get("mixing") else ""
-    return f"{text}.{mixing}"
+    if c.get("mixing"):
+        text += f". Voxel mixing of {number(100 * c['mixing'])} % of the training voxels, drawn anew at each step"
+    return f"{text}."
 
 
 def _controls(data: Loaded) -> str:

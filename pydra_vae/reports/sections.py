@@ -235,6 +235,7 @@ def details(data: Loaded) -> str:
         ("Options given", data.files.parameters),
         ("Model", {k: v for k, v in data.config.items() if k != "versions"}),
         ("Verdict", {k: v for k, v in data.verdict.items() if k != "warnings"}),
+        ("Verdict of the blocked fit", {k: v for k, v in data.blocked_verdict.items() if k != "warnings"}),
         ("Normalisation", data.normalization),
         ("Mask", data.mask_info),
         ("Runs", [info for info in data.run_infos if info]),

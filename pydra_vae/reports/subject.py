@@ -26,8 +26,10 @@ class SubjectReport:
         (K, D) float32 matrix.
     config : Path
         model.json.
-    history, verdict : Path or None
+    history : Path or None
         Of FitCvae; None for a model that was given.
+    verdict, blocked_verdict : Path or None
+        Of JudgeFit: on the delivered model, and on a second fit on blocks of voxels.
     metrics : sequence of Path
         Tables of ReconstructionError, one a split, that of the delivered model first.
     tsnr, tsnr_parcels, tsnr_before, tsnr_after, tsnr_change : Path
@@ -36,8 +38,6 @@ class SubjectReport:
         Of ReconstructionError.
     warnings : sequence of Path
         JSON lists of warnings, of any step.
-    notes : sequence of str
-        What a reader of the metrics should know, such as why there is no second split.
     normalization, mask_info : Path or None
         JSON of Normalize and of MakeMask.
     run_infos : sequence of Path
@@ -50,6 +50,8 @@ class SubjectReport:
         How well planted signals were found, for simulated data.
     dataset : str
         Name of the dataset.
+    generated_by : str
+        What preprocessed it, comma separated, as its GeneratedBy says.
     simulated : bool
         Whether the data were made by a program.
     emse_frame : int or None
@@ -79,8 +81,8 @@ class SubjectReport:
     mse_map: Path
     history: Path | None = None
     verdict: Path | None = None
+    blocked_verdict: Path | None = None
     warnings: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
     normalization: Path | None = None
     mask_info: Path | None = None
     run_infos: tuple[Path, ...] = ()
@@ -88,6 +90,7 @@ class SubjectReport:
     background_name: str = "background image"
     recovery: Path | None = None
     dataset: str = ""
+    generated_by: str = ""
     simulated: bool = False
     emse_frame: int | None = None
     why_not_blocked: str = ""

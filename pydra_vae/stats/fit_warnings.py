@@ -86,6 +86,32 @@ def tsnr_warnings(gain: float, r2: float, pca_gain: float | None = None, pca_r2:
     return []
 
 
+def verdict_warnings(verdict: dict, prefix: str = "") -> list[dict]:
+    """Warnings of a fit's verdict (JudgeFit's JSON), with one for a collapse or for over-regularisation.
+
+    Parameters
+    ----------
+    verdict : dict
+        May be empty.
+    prefix : str
+        Put before each text, such as "blocked fit: ".
+
+    Examples
+    --------
+    >>> verdict_warnings({"collapsed": True, "reasons": ["none active"], "advice": "train longer"}, "blocked fit: ")
+    [{'code': 'collapsed', 'severity': 'strong', 'text': 'blocked fit: none active. What to try: train longer.'}]
+    """
+    found = list(verdict.get("warnings", []))
+    codes = {warning["code"] for warning in found}
+    advice = f" What to try: {verdict['advice']}." if verdict.get("advice") else ""
+    text = "; ".join(verdict.get("reasons", [])) + "." + advice
+    if verdict.get("collapsed") and "collapsed" not in codes:
+        found.append(_warning("collapsed", STRONG, text))
+    elif verdict.get("over_regularised") and not codes & {"collapsed", "over_regularised"}:
+        found.append(_warning("over_regularised", MILD, text))
+    return [{**warning, "text": prefix + warning["text"]} for warning in found]
+
+
 def _few_voxels(n: int) -> list[dict]:
     if n >= RATHER_FEW_VOXELS:
         return []

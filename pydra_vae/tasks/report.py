@@ -30,6 +30,7 @@ def SubjectReport(
     history: File | None = None,
     verdict: File | None = None,
     blocked_metrics: File | None = None,
+    blocked_verdict: File | None = None,
     error_warnings: File | None = None,
     blocked_warnings: File | None = None,
     tsnr_warnings: File | None = None,
@@ -40,6 +41,7 @@ def SubjectReport(
     background_name: str = "background image",
     recovery: File | None = None,
     dataset: str = "",
+    generated_by: str = "",
     simulated: bool = False,
     emse_frame: int | None = None,
     why_not_blocked: str = "",
@@ -86,9 +88,11 @@ def SubjectReport(
     history : file, optional
         Learning curve (FitCvae); none for a given model.
     verdict : file, optional
-        Verdict (FitCvae); none for a given model.
+        Verdict (JudgeFit) on the delivered model.
     blocked_metrics : file, optional
         Table of ReconstructionError of a second fit, on blocks of voxels.
+    blocked_verdict : file, optional
+        Verdict (JudgeFit) on the second fit; its warnings begin with "blocked fit: ".
     error_warnings : file, optional
         JSON list of warnings (ReconstructionError of the delivered model).
     blocked_warnings : file, optional
@@ -109,6 +113,8 @@ def SubjectReport(
         Table of Recovery, for simulated data.
     dataset : str
         Name of the dataset.
+    generated_by : str
+        What preprocessed it, comma separated, as its GeneratedBy says; the methods text names it.
     simulated : bool
         Whether the dataset says that it is simulated; the page then says so.
     emse_frame : int, optional
@@ -138,6 +144,7 @@ def SubjectReport(
         label=label,
         background_name=background_name,
         dataset=dataset,
+        generated_by=generated_by,
         simulated=simulated,
         emse_frame=emse_frame,
         why_not_blocked=why_not_blocked,
@@ -150,8 +157,8 @@ def SubjectReport(
 
 FILES = (
     "scaled", "reconstruction", "scaling", "frames", "voxel_split", "mask", "voxels", "latents", "config", "tsnr",
-    "tsnr_parcels", "tsnr_before", "tsnr_after", "tsnr_change", "mse_map", "history", "verdict", "normalization",
-    "mask_info", "background", "recovery",
+    "tsnr_parcels", "tsnr_before", "tsnr_after", "tsnr_change", "mse_map", "history", "verdict", "blocked_verdict",
+    "normalization", "mask_info", "background", "recovery",
 )  # fmt: skip
 
 
@@ -202,10 +209,6 @@ def GroupReport(
         parameters=_parsed("parameters", parameters),
     )
     return report.write(Path.cwd() / "index.html")
-
-
-def _paths(*files: File | None) -> tuple[Path, ...]:
-    return tuple(Path(file) for file in files if file is not None)
 
 
 def _parsed(name: str, text: str):

@@ -137,6 +137,21 @@ def test_collapse_and_simulation_are_said(subject, tmp_path):
     assert "Input 0.610 0.600 9 CVAE 0.880 – 9" in text_of(recovery(data))
 
 
+def test_a_second_fit_that_is_over_regularised_is_said_and_named(subject, tmp_path):
+    from pydra_vae.reports.sections import details
+
+    blocked = tmp_path / "verdict.json"
+    few = {"code": "few_voxels", "severity": "strong", "text": "900 training voxels are too few"}
+    content = {"collapsed": False, "over_regularised": True, "reasons": ["swap ratio 1.2"], "warnings": [few]}
+    blocked.write_text(json.dumps(content))
+    data = Loaded(SubjectReport(**{**subject, "blocked_verdict": blocked}))
+    texts = [(w["code"], w["text"]) for w in data.warnings]
+    assert ("few_voxels", "blocked fit: 900 training voxels are too few") in texts
+    assert ("over_regularised", "blocked fit: swap ratio 1.2.") in texts
+    assert ("few_voxels", "1007 training voxels are few") in texts  # of the delivered fit
+    assert "Verdict of the blocked fit" in details(data)
+
+
 IN_ANOTHER_PROCESS = """
 import json, sys
 from pydra_vae.engine.step import call
@@ -202,6 +217,7 @@ def test_censored_emse_frame_is_said(subject):
         ({"sample_latent": True}, "weight 0, as in the paper."),
         ({"recipe": {"name": "paper", "schedule": "constant", "patience": 100}}, "patience of 100 epochs"),
         ({"network": "paper"}, "16 to 128 channels"),
+        ({"mixing": 0.5}, "Voxel mixing of 50 % of the training voxels, drawn anew at each step."),
     ],
 )
 def test_methods_follow_the_parameters(subject, tmp_path, config, says):
@@ -212,6 +228,25 @@ def test_methods_follow_the_parameters(subject, tmp_path, config, says):
     paragraphs, references = write_methods(Loaded(SubjectReport(**{**subject, "config": changed})))
     assert says in " ".join(paragraphs)
     assert ("Smith" in str(references)) == (config.get("recipe", {}).get("schedule") != "constant")
+
+
+@pytest.mark.parametrize(
+    ("generated_by", "simulated", "says", "cited"),
+    [
+        ("fMRIPrep", False, "2 BOLD runs of A small test, preprocessed with fMRIPrep (Esteban et al., 2019)", True),
+        ("fmriprep, tedana", False, "preprocessed with fMRIPrep (Esteban et al., 2019) and tedana, with", True),
+        ("nilearn", False, "preprocessed with nilearn, with", False),
+        ("", False, "2 BOLD runs of A small test, with 120 frames", False),
+        ("fMRIPrep", True, "simulated on the geometry of a template, with", False),
+    ],
+)
+def test_methods_name_what_preprocessed_the_data(subject, generated_by, simulated, says, cited):
+    from pydra_vae.reports.methods import write_methods
+
+    fields = {**subject, "generated_by": generated_by, "simulated": simulated}
+    paragraphs, references = write_methods(Loaded(SubjectReport(**fields)))
+    assert says in paragraphs[0]
+    assert any("fMRIPrep" in r.text for r in references) == cited
 
 
 def test_methods_of_the_atlas_and_of_cleaning(subject, tmp_path):
