@@ -145,7 +145,7 @@ class Loaded:
     def _mean_bold(self) -> np.ndarray:
         mean = np.empty(self.x.shape[0])
         for rows in row_chunks(*self.x.shape):
-            mean[rows] = self.scaling.invert(self.x[rows], rows)[:, self.used].mean(axis=1)
+            mean[rows] = self.scaling.invert(self.x[rows], rows, with_mean=True)[:, self.used].mean(axis=1)
         return mean
 
     @cached_property

@@ -181,9 +181,15 @@ def _data_facts(data: Loaded) -> list[tuple[str, str]]:
         ("Voxels", f"{kept:,} used" + (f"; dropped: {listed(dropped)}" if dropped else "")),
         ("Split", f"{next(iter(data.metrics))}: {', '.join(parts)}"),
         ("Scaling", writing.SCALINGS[scaling.method]),
-        ("Units", "residuals (mean about 0)" if scaling.residual else "scanner units"),
+        ("Units", _units(scaling)),
     ]
     return found
+
+
+def _units(scaling) -> str:
+    if scaling.mean is not None:
+        return "residuals; a mean image was added for tSNR"
+    return "residuals (mean about 0)" if scaling.residual else "scanner units"
 
 
 def _model_facts(data: Loaded) -> list[tuple[str, str]]:

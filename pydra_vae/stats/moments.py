@@ -88,9 +88,7 @@ def checked_frames(runs: Sequence[np.ndarray], weights) -> list[np.ndarray]:
     return used
 
 
-def joined_chunks(
-    runs: Sequence[np.ndarray], kept: np.ndarray, mean: np.ndarray | None = None
-) -> Iterator[tuple[slice, np.ndarray]]:
+def joined_chunks(runs: Sequence[np.ndarray], kept: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows among the kept voxels, (k, T) float64 block of all runs joined)."""
     n_frames, start = sum(run.shape[1] for run in runs), 0
     for rows in row_chunks(kept.size, n_frames):
@@ -100,7 +98,5 @@ def joined_chunks(
         for run in runs:
             chunk[:, column : column + run.shape[1]] = run[rows][here]
             column += run.shape[1]
-        if mean is not None:
-            chunk += np.asarray(mean[rows], dtype=np.float64)[here][:, None]
         yield slice(start, start + len(chunk)), chunk
         start += len(chunk)

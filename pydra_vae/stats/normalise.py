@@ -5,9 +5,10 @@ matrix voxels × time, that class scales every *time point* over voxels; scaling
 is the transpose. The two differ about 45-fold in mean squared error, so the method is a choice
 (`METHODS`) and its parameters are kept:
 
-    x_scaled = (x − baseline[run] − offset) / scale
+    x_scaled = (x + mean − baseline[run] − offset) / scale
 
-`baseline` is the mean of a voxel within a run minus its mean over all runs, over the frames of
+`mean` is a mean image, given for residual data so that their tSNR in scanner units is defined; without one it is
+absent. `baseline` is the mean of a voxel within a run minus its mean over all runs, over the frames of
 weight 1: scanners change their gain between runs, and a step in the series is no signal.
 """
 
@@ -41,8 +42,10 @@ class Scaling:
         Voxels of the mask that are finite and vary in every run; K of them.
     lengths : (R,) int64 array
         Frames of each run; T is their sum.
+    mean : (K,) float64 array or None
+        The mean image's values, where one was added to residual data.
     residual : bool
-        Whether the data are residuals (mean ≈ 0), so that tSNR in scanner units is undefined.
+        Whether the data, with their mean image, are residuals (mean ≈ 0), so that tSNR in scanner units is undefined.
     n_constant, n_not_finite : int
         How many voxels were dropped, and why.
     """
@@ -53,6 +56,7 @@ class Scaling:
     baseline: np.ndarray
     kept: np.ndarray
     lengths: np.ndarray
+    mean: np.ndarray | None = None
     residual: bool = False
     n_constant: int = 0
     n_not_finite: int = 0
@@ -78,7 +82,7 @@ class Scaling:
         match_baselines : bool
             Give every run the same mean in each voxel.
         mean : (V,) array, optional
-            Mean image to add to residual data. It must be added to `runs` in `apply` too.
+            Mean image to add to residual data; `apply` adds it too, `invert` takes it back.
 
         Raises
         ------
@@ -100,8 +104,9 @@ class Scaling:
             )
         n = np.array([frames.sum() for frames in used], dtype=float)
         joined, baseline = _join([m.select(kept) for m in by_run], n, match_baselines)
+        added = None if mean is None else np.asarray(mean, dtype=np.float64)[kept]
         if method == "minmax_timepoint":
-            offset, scale = _range_of_time_points(runs, kept, baseline, mean)
+            offset, scale = _range_of_time_points(runs, kept, baseline, added)
         else:
             offset, scale = _offset_and_scale(method, joined)
         return cls(
@@ -111,6 +116,7 @@ class Scaling:
             baseline=baseline,
             kept=kept,
             lengths=np.array([run.shape[1] for run in runs], dtype=np.int64),
+            mean=added,
             residual=_is_residual(joined),
             n_constant=int((finite & ~kept).sum()),
             n_not_finite=int((~finite).sum()),
@@ -126,12 +132,7 @@ class Scaling:
         stop = int(self.lengths[: run + 1].sum())
         return slice(stop - int(self.lengths[run]), stop)
 
-    def apply(
-        self,
-        runs: Sequence[np.ndarray],
-        out: np.ndarray | None = None,
-        mean: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def apply(self, runs: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Scale and join runs.
 
         Parameters
@@ -140,8 +141,6 @@ class Scaling:
             The runs that were fitted, or others of the same lengths.
         out : (K, T) array, optional
             Where to write, e.g. an open `.npy` memory map; else a new float32 array.
-        mean : (V,) array, optional
-            As in `fit`.
 
         Returns
         -------
@@ -161,7 +160,9 @@ class Scaling:
             )
         if out is None:
             out = np.empty(self.shape, dtype=np.float32)
-        for rows, chunk in joined_chunks(runs, self.kept, mean):
+        for rows, chunk in joined_chunks(runs, self.kept):
+            if self.mean is not None:
+                chunk += self.mean[rows, None]
             self._add_baseline(chunk, rows, -1)
             chunk -= _part(self.offset, rows)
             chunk /= _part(self.scale, rows)
@@ -174,8 +175,9 @@ class Scaling:
         rows: slice = slice(None),
         run: int | None = None,
         out: np.ndarray | None = None,
+        with_mean: bool = False,
     ) -> np.ndarray:
-        """Return scaled series to scanner units, run baselines included.
+        """Return scaled series to the units of the runs that were given, run baselines included.
 
         Parameters
         ----------
@@ -187,6 +189,8 @@ class Scaling:
             Which run `scaled` holds; by default all, joined.
         out : array, optional
             Where to write, of the shape of `scaled`; else a new float32 array.
+        with_mean : bool
+            Leave the mean image, if there is one, in: scanner units with their mean instead of residuals.
         """
         frames = slice(0, self.shape[1]) if run is None else self.frames_of(run)
         first, stop, step = rows.indices(self.shape[0])
@@ -205,6 +209,8 @@ class Scaling:
             chunk *= _part(self.scale, voxels, frames)
             chunk += _part(self.offset, voxels, frames)
             self._add_baseline(chunk, voxels, run=run)
+            if self.mean is not None and not with_mean:
+                chunk -= self.mean[voxels, None]
             out[part] = chunk
         return out
 
@@ -233,6 +239,7 @@ class Scaling:
             "baseline": self.baseline,
             "kept": self.kept.astype(np.uint8),
             "lengths": self.lengths.astype(np.int64),
+            **({} if self.mean is None else {"mean": self.mean}),
         }
         metadata = {
             "method": self.method,
@@ -356,11 +363,13 @@ def _is_residual(m: Moments) -> bool:
     return bool(ratio.size and np.median(ratio) < RESIDUAL_MEAN_TO_SD)
 
 
-def _range_of_time_points(runs, kept, baseline, mean):
+def _range_of_time_points(runs, kept, baseline, mean=None):
     """Minimum and range over voxels at every time point, as sklearn's MinMaxScaler has them."""
     lengths = [run.shape[1] for run in runs]
     low, high = np.full(sum(lengths), np.inf), np.full(sum(lengths), -np.inf)
-    for rows, chunk in joined_chunks(runs, kept, mean):
+    for rows, chunk in joined_chunks(runs, kept):
+        if mean is not None:
+            chunk += mean[rows, None]
         chunk -= np.repeat(baseline[rows], lengths, axis=1)
         if len(chunk):
             np.minimum(low, chunk.min(axis=0), out=low)

@@ -78,7 +78,7 @@ def tsnr_in_units(
             decoded = reconstruction(series) if callable(reconstruction) else reconstruction[rows]
             series = restore_mean(decoded, series, weights, out=np.empty_like(series))
         if units == "scanner":
-            series = scaling.invert(series, rows, out=np.empty_like(series))
+            series = scaling.invert(series, rows, out=np.empty_like(series), with_mean=True)
         out[rows] = tsnr(series, weights, scaling.lengths)
     return out
 

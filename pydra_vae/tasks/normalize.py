@@ -34,7 +34,8 @@ def Normalize(
     match_baselines : bool
         Give all runs the same mean in each voxel; restored when series return to scanner units.
     mean_image : file, optional
-        Mean image to add to residual data, so that their tSNR in scanner units is defined.
+        Mean image to add to residual data, so that their tSNR in scanner units is defined; kept in the
+        scaling, and taken back from denoised series.
     mask : file, optional
         The mask of the series; needed with a mean image.
 
@@ -76,7 +77,7 @@ def Normalize(
     mean = None if mean_image is None else _mean_of(mean_image, mask, runs, weights)
     scaling = Scaling.fit(runs, weights, method, match_baselines, mean)
     scaled = new_array(cwd / "scaled.npy", scaling.shape)
-    scaling.apply(runs, out=scaled, mean=mean)
+    scaling.apply(runs, out=scaled)
     scaled.flush()
     joined = pd.concat([read_table(path).assign(run=r) for r, path in enumerate(frames)])
     joined.insert(0, "run", joined.pop("run"))

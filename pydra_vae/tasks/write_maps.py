@@ -52,7 +52,9 @@ def WriteDenoised(
     restore_mean: bool = True,
     t_r: float | None = None,
 ):
-    """Write the reconstruction of one run as a BOLD image in scanner units.
+    """Write the reconstruction of one run as a BOLD image in the units of its input.
+
+    Residuals come back as residuals, whether a mean image was added to them or not.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def WriteDenoised(
     scaled : file
         (K, T) matrix that was encoded (Normalize).
     scaling : file
-        How to return to scanner units (Normalize).
+        How to return to the input's units (Normalize).
     frames : file
         Joined table of frames (Normalize).
     series : file

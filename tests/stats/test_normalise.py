@@ -150,9 +150,25 @@ def test_residuals_are_recognised_and_take_a_mean_image():
     mean = np.linspace(500, 900, 60)
     scaling = Scaling.fit(runs, mean=mean)
     assert not scaling.residual
-    restored = scaling.invert(scaling.apply(runs, mean=mean))
+    restored = scaling.invert(scaling.apply(runs), with_mean=True)
     np.testing.assert_allclose(restored.mean(axis=1), mean, rtol=1e-5)
-    np.testing.assert_allclose(scaling.apply(runs, mean=mean), Scaling.fit(runs).apply(runs), atol=1e-5)
+    np.testing.assert_allclose(scaling.apply(runs), Scaling.fit(runs).apply(runs), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mean_image_is_taken_back_and_survives_the_file(tmp_path, method):
+    runs = [run - run.mean(axis=1, keepdims=True) for run in bold()]
+    runs[0][4, 10] = np.nan
+    scaling = Scaling.fit(runs, method=method, mean=np.linspace(500, 900, 60))
+    scaled = scaling.apply(runs, out=np.empty(scaling.shape))
+    again = Scaling.load(scaling.save(tmp_path / "scaling.safetensors"))
+    np.testing.assert_allclose(again.invert(scaled), np.hstack(runs)[scaling.kept], atol=1e-3)
+    second = again.invert(scaled[5:9, 50:], slice(5, 9), run=1)
+    np.testing.assert_allclose(second, runs[1][scaling.kept][5:9], atol=1e-3)
+    np.testing.assert_allclose(
+        again.invert(scaled, with_mean=True)[:, :50].mean(axis=1), np.linspace(500, 900, 60)[scaling.kept], rtol=1e-5
+    )
+    assert Scaling.load(Scaling.fit(bold()).save(tmp_path / "plain.safetensors")).mean is None
 
 
 def test_restore_mean():

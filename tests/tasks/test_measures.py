@@ -17,6 +17,7 @@ from pydra_vae.tasks.normalize import Normalize
 from pydra_vae.tasks.reconstruction_error import ReconstructionError
 from pydra_vae.tasks.split_voxels import SplitVoxels
 from pydra_vae.tasks.tsnr import Tsnr
+from pydra_vae.tasks.write_maps import WriteDenoised
 
 LENGTHS = (60, 40)
 AFFINE = np.diag([6.0, 6, 6, 1])
@@ -176,6 +177,20 @@ def test_residuals(tmp_path):
     done = up_to_controls(tmp_path / "with", files, mean_image=mean, mask=files.mask)
     out = call(Tsnr, cwd=tmp_path / "t3", voxels=files.voxels, units="scanner", **done.common)
     assert pd.read_csv(out.tsnr, sep="\t")["before_mean"][0] > 100
+
+    # the denoised run has the residuals' own units everywhere, in dropped voxels too
+    run, weight = np.load(files.series[1]), pd.read_csv(files.frames[1], sep="\t")["weight"].to_numpy(bool)
+    bold, volume = tmp_path / "bold.nii.gz", np.zeros((14, 14, 12, LENGTHS[1]), np.float32)
+    mask = nib.load(files.mask).get_fdata() > 0
+    volume[mask] = run
+    nib.save(nib.Nifti1Image(volume, AFFINE), bold)
+    given = {name: done.common[name] for name in ("scaled", "reconstruction", "scaling", "frames", "mask")}
+    denoised = call(WriteDenoised, cwd=tmp_path / "d", series=files.series[1], bold=bold, run_index=1, t_r=2.0, **given)
+    found = nib.load(denoised.denoised).get_fdata()[mask]
+    kept = Scaling.load(done.normalized.scaling).kept
+    assert np.abs(found[kept][:, weight].mean(axis=1)).max() < 1  # of a mean image of 800
+    assert 0.5 < found[kept].std() / run[kept].std() < 1
+    np.testing.assert_array_equal(found[~kept], run[~kept])
 
 
 def test_mean_image_where_none_belongs(subject, tmp_path):
