@@ -269,6 +269,13 @@ def test_a_given_mask(refused, finn, tree, tmp_path):
     refused((*arguments, empty), f"the mask {empty} has no voxel")
 
 
+def test_a_mean_image_on_another_grid(refused, tree, tmp_path):
+    add_run(tree)
+    mean = save(tmp_path / "mean.nii.gz", np.full((6, 6, 5), 900, np.float32))
+    arguments = (tree, tmp_path / "out", "participant", *PLAIN, "--mean-image", mean)
+    refused(arguments, f"the mean image {mean} has 6×6×5 voxels, but ", "has 6×6×6: resample one")
+
+
 def atlas(folder, name="my", labels=(1, 2), affine=GRID):
     values = np.ones((6, 6, 6), np.int16)
     values[3:] = 2
@@ -333,6 +340,8 @@ def test_an_atlas_that_cannot_be_fetched(refused, tree, tmp_path, monkeypatch):
         (("--seed", "x"), ("argument --seed: 'x' is not",)),
         (("--network", "huge"), ("invalid choice: 'huge'", "'lk', 'paper', 'dense'")),
         (("--nonsense",), ("unrecognized arguments: --nonsense",)),
+        (("--split", "parcel"), ("sub-01: --split parcel needs parcels: give --atlas",)),
+        (("--mean-image", "gone.nii.gz"), ("--mean-image gone.nii.gz: no such image",)),
         (("--model", "gone.safetensors"), ("gone.safetensors is not there", "with its .json beside it")),
     ],
     ids=lambda value: value[0].strip("-") if value[0].startswith("--") else "",
