@@ -20,7 +20,7 @@ from pathlib import Path
 import cloudpickle
 import pydra.engine
 
-from pydra_vae.engine import digest, hashing, why
+from pydra_vae.engine import digest, hashing, results, why
 
 LOG_FILE = "_log.txt"
 CRASH_FILE = "_crash.txt"
@@ -97,7 +97,9 @@ def _run(pickled: bytes) -> Reply:
     try:
         job, rerun = cloudpickle.loads(pickled)
         job.hooks.pre_run_task = functools.partial(_begin, reply, job.hooks.pre_run_task)
-        job.run(rerun=rerun)
+        result = job.run(rerun=rerun)
+        if reply.computed:
+            results.record_sizes(result.outputs, job.cache_dir)
     except BaseException as error:
         reply.message = "".join(traceback.format_exception_only(error)).strip()
         reply.traceback = _from_the_step_on(error)
@@ -132,7 +134,7 @@ def _redirect(path):
 def _spoil(job):
     """Take back a result that Pydra stored as a success before, or although, the job was ended by an exception."""
     if not (job.cache_dir / "_error.pklz").exists():
-        (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
+        (job.cache_dir / results.RESULT).unlink(missing_ok=True)
 
 
 def _from_the_step_on(error: BaseException) -> str:

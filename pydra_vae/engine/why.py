@@ -129,5 +129,5 @@ def _unfinished(folder: Path) -> str:
     if (folder / "_error.pklz").exists() or (folder / "_crash.txt").exists():
         return "failed before"
     if (folder / "_result.pklz").exists():
-        return "its files were deleted"
+        return "its files were deleted or changed"
     return "interrupted before"

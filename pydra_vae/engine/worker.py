@@ -18,7 +18,7 @@ from pathlib import Path
 import cloudpickle
 from filelock import SoftFileLock, Timeout
 from pydra.engine.job import Job
-from pydra.engine.result import Result, load_result
+from pydra.engine.result import Result
 from pydra.engine.workflow import Workflow
 from pydra.utils.general import is_workflow
 from pydra.workers import base
@@ -26,7 +26,8 @@ from pydra.workers import base
 from pydra_vae.engine import child, context, locks
 from pydra_vae.engine.errors import Failure, LockedStep, StepFailed, WorkerDied
 from pydra_vae.engine.pool import Pool
-from pydra_vae.engine.prehash import hash_big_files, paths_in
+from pydra_vae.engine.prehash import hash_big_files
+from pydra_vae.engine.results import RESULT, cached_result
 
 # Whose job it is: (order, label). The tasks of an event loop inherit it from the label's own task.
 current_label: ContextVar[tuple[int, str]] = ContextVar("pydra_vae_label", default=(0, ""))
@@ -276,18 +277,7 @@ class _Nodes:
         await asyncio.gather(*self.running, return_exceptions=True)
 
 
-# ---- results -------------------------------------------------------------------------------------
-
-
-def cached_result(job: Job) -> Result | None:
-    """The stored result of a leaf; None if there is none, it is a failure, or its files are gone."""
-    try:
-        result = load_result(job.checksum, job.all_caches)
-    except Exception:  # written by other code, or cut off: as good as none
-        return None
-    if result is None or result.errored or result.outputs is None or _files_are_gone(result.outputs):
-        return None
-    return result
+# ---- what a try leaves behind --------------------------------------------------------------------
 
 
 def forget_failure(job: Job):
@@ -295,12 +285,8 @@ def forget_failure(job: Job):
     if not job.cache_dir.exists():
         return
     with contextlib.suppress(Timeout, OSError), SoftFileLock(job.lockfile, timeout=0):
-        (job.cache_dir / "_result.pklz").unlink(missing_ok=True)
+        (job.cache_dir / RESULT).unlink(missing_ok=True)
         (job.cache_dir / context.PROGRESS_FILE).unlink(missing_ok=True)
-
-
-def _files_are_gone(outputs) -> bool:
-    return any(not path.exists() for path in paths_in(outputs))
 
 
 def _delete_checkpoint(job: Job):

@@ -70,7 +70,7 @@ def test_hooks(toys, submitter):
 
 
 def test_results_and_errors_on_disk(toys, submitter):
-    """worker.cached_result, why: names and fields of what Pydra stores."""
+    """results, why: names and fields of what Pydra stores."""
     good, bad = (Job(task, submitter=submitter, name="x") for task in (toys.Copy(text="a"), toys.Stops(how="error")))
     good.run()
     result = load_result(good.checksum, good.all_caches)

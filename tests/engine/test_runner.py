@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -231,6 +232,26 @@ def test_inside_pydras_own_submitter(toys, tmp_path):
     assert not [path for path in (tmp_path / "work").iterdir() if path.name.startswith("workflow")]
 
 
+def test_a_result_that_was_cut_off_is_computed_again(go, toys, tmp_path):
+    out = Path(go({"a": toys.Copy(text="abc")}).outputs["a"].out)
+    out.write_text("a")
+    again = go({"a": toys.Copy(text="abc")})
+    assert Path(again.outputs["a"].out).read_text() == "abc"
+    assert row(again, "Copy")["computed"] == 1
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_a_work_folder_may_be_moved(go, toys, tmp_path, how):
+    tasks = {"a": toys.Copy(text="abc"), "b": toys.Tree(names=["x", "y"])}
+    go(tasks)
+    old, new = tmp_path / "work", tmp_path / "elsewhere"
+    old.rename(new) if how == "moved" else shutil.copytree(old, new)
+    there = go(tasks, work_dir=new)
+    assert [(row["computed"], row["reused"]) for row in there.table] == [(0, 1), (0, 1)]
+    found = [there.outputs["a"].out, there.outputs["b"].folder, *there.outputs["b"].files]
+    assert all(Path(path).is_relative_to(new) and Path(path).exists() for path in found)
+
+
 # ---- what is told --------------------------------------------------------------------------------
 
 
@@ -247,7 +268,7 @@ def test_why(go, toys, tmp_path):
     assert whys(mean_image=tmp_path / "y") == "new input mean_image"
     for file in (tmp_path / "work").glob("python-*/scaled.txt"):
         file.unlink()
-    assert whys() == "its files were deleted"
+    assert whys() == "its files were deleted or changed"
     for file in (tmp_path / "work").glob("python-*/_result.pklz"):
         file.unlink()
     assert whys() == "interrupted before"

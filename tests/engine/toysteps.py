@@ -5,7 +5,7 @@ import time
 import typing as ty
 from pathlib import Path
 
-from fileformats.generic import File
+from fileformats.generic import Directory, File
 
 from pydra_vae.engine.step import step
 
@@ -105,3 +105,12 @@ def Flaky(file: str):
 def Surroundings(names: list[str]):
     Path("out.txt").write_text(" ".join(os.environ.get(name, "-") for name in names))
     return Path("out.txt")
+
+
+@step(outputs={"folder": Directory, "files": list[File]})
+def Tree(names: list[str]):
+    folder = Path("tree")
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(name)
+    return folder, [folder / name for name in names]
