@@ -315,7 +315,7 @@ def SubjectCvae(
             error=error,
         )
     )
-    blocked = {"blocked_warnings": None}
+    blocked = {"blocked_verdict": None, "blocked_warnings": None}
     blocked_errors, why_not_blocked = None, ""
     if scheme == "both":
         blocks = workflow.add(
@@ -326,7 +326,7 @@ def SubjectCvae(
                 **series, voxel_split=blocks.voxel_split, why_not=blocks.why_not, seed=seed, fit=fit, error=error
             )
         )
-        blocked = {"blocked_warnings": second.warnings}
+        blocked = {"blocked_verdict": second.verdict, "blocked_warnings": second.warnings}
         blocked_errors, why_not_blocked = second.errors, blocks.why_not
 
     table = workflow.add(VoxelTable(voxels=data.voxels, scaling=data.scaling, voxel_split=split.voxel_split))

@@ -65,7 +65,7 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     if not {"fit.max_steps", "fit.max_epochs"} & set(vars(options)):
         setattr(options, "fit.max_steps", MAX_STEPS)
         console.print(f"Fits of {MAX_STEPS} steps, so that the demo is short; --max-steps sets another number")
-    status = finn_program.participant(options, console, truth=planted, report={"simulated": True})
+    status = finn_program.participant(options, console, truth=planted)
     if status:
         return status
     status = run_group(

@@ -49,6 +49,7 @@ PAPER = {
     },
 }
 MAX_PROCS = 8
+SIMULATOR = "pydra_vae simulation"  # as simulate/tree.py names itself in dataset_description.json
 
 
 def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
@@ -133,7 +134,6 @@ def participant(
     options: argparse.Namespace,
     console: Console,
     truth: Callable[[SubjectPlan], list[Path]] | None = None,
-    report: dict[str, Any] | None = None,
 ) -> int:
     """Plan, run and deliver every subject; one that fails does not keep the others from it."""
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
@@ -176,7 +176,7 @@ def participant(
         sources = [path for path in (options.mean_image, options.model) if path is not None]
         deliver_subject(by_label[label], outputs, output, options.derivatives, parameters, sources)
 
-    shown = {"dataset": _dataset_name(options.derivatives), "parameters": json.dumps(parameters, sort_keys=True)}
+    shown = _of_the_dataset(options.derivatives) | {"parameters": json.dumps(parameters, sort_keys=True)}
     tasks = {
         plan.label: SubjectCvae(
             **plan_inputs(plan),
@@ -186,7 +186,7 @@ def participant(
             scheme=options.split,
             seed=options.seed,
             mean_image=options.mean_image,
-            report=shown | {"background_name": plan.background[1]} | (report or {}),
+            report=shown | {"background_name": plan.background[1]},
         )
         for plan in plans
     }
@@ -322,12 +322,19 @@ def _refused(
     return plan.label in problems
 
 
-def _dataset_name(derivatives: Path) -> str:
+def _of_the_dataset(derivatives: Path) -> dict[str, Any]:
+    """What dataset_description.json tells the report."""
     try:
         description = json.loads((derivatives / "dataset_description.json").read_text(encoding="utf-8"))
-        return str(description.get("Name") or derivatives.name)
-    except (OSError, ValueError, AttributeError):
-        return derivatives.absolute().name
+        makers = [str(maker["Name"]) for maker in description.get("GeneratedBy") or []]
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        description, makers = {}, []
+    return {
+        "dataset": str(description.get("Name") or derivatives.absolute().name),
+        "generated_by": ", ".join(makers),
+        "simulated": SIMULATOR in makers,
+    }
+
 
 
 def _say_where(outcome: Outcome, problems: dict[str, str], output: Path, console: Console) -> None:

@@ -119,7 +119,7 @@ def _description(seed) -> dict:
         "License": "CC0",
         "GeneratedBy": [
             {
-                "Name": "pydra_vae",
+                "Name": "pydra_vae simulation",
                 "Description": "Simulated on the geometry of the MNI152 template; laid out as "
                 f"fMRIPrep lays out its outputs, but not made by fMRIPrep. Seed {seed}.",
             }
