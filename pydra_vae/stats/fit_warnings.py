@@ -68,7 +68,7 @@ def tsnr_warnings(gain: float, r2: float, pca_gain: float | None = None, pca_r2:
     gain, pca_gain : float
         Mean tSNR gain of the model and of PCA of the same size, in per cent.
     r2, pca_r2 : float
-        Their R² on the test voxels.
+        Their R² over the same voxels, that is all.
     """
     if gain > NOTABLE_GAIN and r2 < LOW_R2:
         text = (

@@ -53,6 +53,7 @@ def JudgeFit(
     from pydra_vae.stats.splits import TEST, VALIDATION
     from pydra_vae.tasks import _io, _models
     from pydra_vae.training.apply import decode, encode
+    from pydra_vae.training.devices import reproducible
 
     made = _models.read_config(config)
     network = _models.load_model(model, made)
@@ -63,11 +64,13 @@ def JudgeFit(
         held_out = np.flatnonzero(split == VALIDATION)
     voxels = np.sort(np.random.default_rng(seed).permutation(held_out)[:MAX_SAMPLES])
     inputs = np.asarray(x[voxels])
-    encoded = list(encode(network, inputs))
-    mu, log_variance = (np.concatenate([block[i] for block in encoded]) for i in (1, 2))
+    with reproducible(made["seed"], made["threads"]):
+        encoded = list(encode(network, inputs))
+        mu, log_variance = (np.concatenate([block[i] for block in encoded]) for i in (1, 2))
+        decoded = np.concatenate([block for _, block in decode(network, mu)])
     found = detect_collapse(
         inputs,
-        np.concatenate([block for _, block in decode(network, mu)]),
+        decoded,
         mu,
         log_variance if made["kl_weight"] > 0 else None,  # without a weight its value means nothing
         weights=weights,

@@ -24,7 +24,7 @@ def ReconstructionError(
 
     The controls are the voxel's own mean, PCA of the same size (ICA spans the same subspace) and a
     larger one, fitted to the same training voxels, and pure shrinkage with the model's variance
-    ratio. Frames of weight 0 do not count.
+    ratio on test voxels. Frames of weight 0 do not count.
 
     Parameters
     ----------
@@ -65,35 +65,22 @@ def ReconstructionError(
 
     from pydra_vae.stats import reconstruction as errors_of
     from pydra_vae.stats.fit_warnings import gain_warnings
-    from pydra_vae.stats.normalise import Scaling
     from pydra_vae.stats.splits import TEST
-    from pydra_vae.tasks._io import (
-        control_name,
-        load_array,
-        load_controls,
-        read_table,
-        read_weights,
-        write_json,
-        write_table,
-    )
+    from pydra_vae.tasks._io import load_array, read_table, write_json, write_table
     from pydra_vae.tasks._maps import save_map
+    from pydra_vae.tasks._measured import Measured
 
     cwd = Path.cwd()
-    x, decoded = load_array(scaled), load_array(reconstruction)
-    weights, pcas = read_weights(frames, x.shape[1]), load_controls(controls)
-    latent_dim = next(iter(pcas))
-
-    models = {"cvae": decoded}
-    models |= {control_name(k, latent_dim): pca.reconstruct for k, pca in pcas.items()}
-    table = errors_of.compare(x, models, weights)
-    ratio = table["cvae"].variance_ratio()
+    data = Measured.load(scaled, reconstruction, scaling, frames, controls)
+    x, weights = data.x, data.weights
+    test = load_array(voxel_split) == TEST
+    table = errors_of.compare(x, data.fitted, weights)
     trivial = {
-        "shrinkage": lambda rows: errors_of.shrink(rows, ratio, weights),
+        "shrinkage": data.shrinkage(table["cvae"].variance_ratio(test)),
         "voxel mean": lambda rows: errors_of.voxel_mean(rows, weights),
     }
     table |= errors_of.compare(x, trivial, weights)
 
-    test = load_array(voxel_split) == TEST
     chosen = errors_of.random_voxels(len(x), seed)
     frame = errors_of.emse_frame(x.shape[1], weights) if emse_frame is None else emse_frame
     rows = [
@@ -111,11 +98,11 @@ def ReconstructionError(
     ]
     by_frame = read_table(frames)[["run", "frame", "weight"]]
     by_frame = by_frame.assign(**{name: found.frame for name, found in table.items()})
-    pca = table[control_name(latent_dim, latent_dim)]
-    warnings = gain_warnings(table["cvae"].mse(test), pca.mse(test), scheme, latent_dim, int(test.sum()))
+    ours, pca = (table[name].mse(test) for name in ("cvae", data.same_size))
+    warnings = gain_warnings(ours, pca, scheme, data.latent_dim, int(test.sum()))
     return (
         write_table(cwd / "metrics.tsv", rows),
-        save_map(cwd / "mse.nii.gz", table["cvae"].voxel, Scaling.load(scaling), mask),
+        save_map(cwd / "mse.nii.gz", table["cvae"].voxel, data.scaling, mask),
         write_table(cwd / "emse.tsv", by_frame),
         write_json(cwd / "warnings.json", warnings),
     )

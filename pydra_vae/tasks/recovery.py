@@ -46,29 +46,21 @@ def Recovery(
     import numpy as np
 
     from pydra_vae.images.volumes import extract, load_mask
-    from pydra_vae.stats.normalise import Scaling
     from pydra_vae.stats.recovery import correlation_with
-    from pydra_vae.tasks._io import (
-        control_name,
-        load_array,
-        load_controls,
-        read_weights,
-        write_table,
-    )
+    from pydra_vae.tasks._io import write_table
     from pydra_vae.tasks._maps import save_map
+    from pydra_vae.tasks._measured import Measured
 
     cwd = Path.cwd()
-    x, decoded = load_array(scaled), load_array(reconstruction)
-    scale, pcas = Scaling.load(scaling), load_controls(controls)
-    weights, voxels = read_weights(frames, x.shape[1]), load_mask(Path(mask))
+    data = Measured.load(scaled, reconstruction, scaling, frames, controls)
+    scale, voxels = data.scaling, load_mask(Path(mask))
     clean = np.hstack([extract(Path(path), voxels)[scale.kept] for path in truth])
-    latent_dim = next(iter(pcas))
 
-    def correlation(series, transform=None):
-        return correlation_with(series, clean, weights, scale.lengths, transform)
+    def correlation(model):
+        series, transform = (data.x, model) if callable(model) else (model, None)
+        return correlation_with(series, clean, data.weights, scale.lengths, transform)
 
-    found = {"input": correlation(x), "cvae": correlation(decoded)}
-    found |= {control_name(k, latent_dim): correlation(x, pca.reconstruct) for k, pca in pcas.items()}
+    found = {name: correlation(model) for name, model in {"input": data.x, **data.fitted}.items()}
     planted = np.isfinite(found["input"])
     rows = [
         {

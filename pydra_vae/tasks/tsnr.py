@@ -72,31 +72,18 @@ def Tsnr(
 
     from pydra_vae.stats import tsnr as stats
     from pydra_vae.stats.fit_warnings import tsnr_warnings
-    from pydra_vae.stats.normalise import Scaling
-    from pydra_vae.stats.reconstruction import compare, shrink
-    from pydra_vae.tasks._io import (
-        control_name,
-        load_array,
-        load_controls,
-        read_table,
-        read_weights,
-        write_json,
-        write_table,
-    )
+    from pydra_vae.stats.reconstruction import compare
+    from pydra_vae.tasks._io import read_table, write_json, write_table
     from pydra_vae.tasks._maps import save_map
+    from pydra_vae.tasks._measured import Measured
 
     cwd = Path.cwd()
-    x, decoded = load_array(scaled), load_array(reconstruction)
-    scale, pcas = Scaling.load(scaling), load_controls(controls)
-    weights = read_weights(frames, x.shape[1])
+    data = Measured.load(scaled, reconstruction, scaling, frames, controls)
+    x, weights, scale, same_size = data.x, data.weights, data.scaling, data.same_size
     units = stats.choose_units(units, scale.method, scale.residual)
-    latent_dim = next(iter(pcas))
-    same_size = control_name(latent_dim, latent_dim)
-    errors = compare(x, {"cvae": decoded, same_size: pcas[latent_dim].reconstruct}, weights)
-    ratio = errors["cvae"].variance_ratio()
-    models = {"cvae": decoded}
-    models |= {control_name(k, latent_dim): pca.reconstruct for k, pca in pcas.items()}
-    models["shrinkage"] = lambda rows: shrink(rows, ratio, weights)
+    # over all voxels, as the gains are
+    errors = compare(x, {name: data.fitted[name] for name in ("cvae", same_size)}, weights)
+    models = data.fitted | {"shrinkage": data.shrinkage(errors["cvae"].variance_ratio())}
 
     table = read_table(voxels)[scale.kept].reset_index(drop=True)
     parcels = _parcels(table)

@@ -115,6 +115,22 @@ def test_the_verdict_warns_of_few_voxels_and_sees_no_collapse(fitted, inputs, tm
     assert "few_voxels" in [warning["code"] for warning in verdict["warnings"]]
 
 
+def test_the_verdict_does_not_depend_on_the_threads_of_its_process(fitted, inputs, tmp_path, monkeypatch):
+    import torch
+
+    from pydra_vae.training import apply
+
+    plain, seen = apply.encode, []
+    monkeypatch.setattr(apply, "encode", lambda *a: seen.append(torch.get_num_threads()) or plain(*a))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        verdict_of(fitted, inputs, tmp_path)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]  # as in the fit
+
+
 def test_an_over_regularised_fit_is_called_collapsed(inputs, tmp_path):
     made = call(FitCvae, cwd=tmp_path, **inputs, **QUICK, kl_weight=1.0, kl_annealing_steps=10)
     assert verdict_of(made, inputs, tmp_path)["collapsed"]

@@ -105,7 +105,8 @@ def test_errors_beside_their_controls(subject):
     cvae, pca, mean = table.loc["cvae"], table.loc["pca-9 = ica-9"], table.loc["voxel mean"]
     np.testing.assert_allclose(cvae.drop("split").astype(float), pca.drop("split").astype(float), rtol=1e-3)
     shrunk = (1 - np.sqrt(cvae["variance_ratio"])) ** 2 * mean["mse_test"]
-    assert table.loc["shrinkage", "mse_test"] == pytest.approx(shrunk, rel=0.2)
+    assert table.loc["shrinkage", "mse_test"] == pytest.approx(shrunk, rel=1e-3)
+    assert table.loc["shrinkage", "variance_ratio"] == pytest.approx(cvae["variance_ratio"], rel=1e-5)
     assert table.loc["pca-16", "mse_test"] < pca["mse_test"] < mean["mse_test"]
     assert mean["r2"] == pytest.approx(0, abs=1e-6)
     assert mean["variance_ratio"] == pytest.approx(0, abs=1e-6)
