@@ -294,7 +294,7 @@ def SubjectCvae(
             mask_file=mask_file,
             mean_image=mean_image,
             extract=extract | timing,
-            normalize=normalize,
+            normalize=normalize | ({"tsnr_units": tsnr["units"]} if "units" in tsnr else {}),
         )
     )
     mask = data.mask

@@ -124,7 +124,9 @@ def deliver_subject(
     """
     datasets = {dataset_label(derivatives): derivatives, "": output}
     bolds = [run.bold for run in plan.runs]
-    shared = [path for path in (plan.atlas, plan.atlas_labels, plan.mask_file, *sources) if path is not None]
+    tables = [run.confounds for run in plan.runs]
+    read = (plan.atlas, plan.atlas_labels, plan.mask_file, *tables, *sources)
+    shared = [path for path in read if path is not None]
     config = _read(outputs.config)
     parameters = {**parameters, "device": config["device"]}
     space = {"SpatialReference": plan.runs[0].space or "orig"}

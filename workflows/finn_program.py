@@ -127,7 +127,7 @@ def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 def _is_of_the_run(field: Any) -> bool:
     """Whether a field is a file, or set for all steps together."""
-    return "File" in str(field.type) or field.name in ("function", "seed", "scheme", "device", "t_r")
+    return "File" in str(field.type) or field.name in ("function", "seed", "scheme", "device", "t_r", "tsnr_units")
 
 
 def participant(

@@ -7,8 +7,6 @@ from fileformats.generic import File
 
 from pydra_vae.engine.step import step
 
-MIN_FRAMES = 32  # the shortest series that the networks take
-
 
 @step(outputs={"scaled": File, "scaling": File, "frames": File, "info": File})
 def Normalize(
@@ -18,6 +16,7 @@ def Normalize(
     match_baselines: bool = True,
     mean_image: File | None = None,
     mask: File | None = None,
+    tsnr_units: ty.Literal["auto", "scanner", "scaled"] = "auto",
 ):
     """Scale voxel series and join the runs along time.
 
@@ -38,6 +37,9 @@ def Normalize(
         scaling, and taken back from denoised series.
     mask : file, optional
         The mask of the series; needed with a mean image.
+    tsnr_units : str
+        Units in which tSNR will be asked for: where these data leave them undefined, that is said
+        here, before anything is fitted.
 
     Returns
     -------
@@ -53,15 +55,11 @@ def Normalize(
     import numpy as np
     import pandas as pd
 
+    from pydra_vae.bids.tables import read_table, write_table
+    from pydra_vae.images.headers import MIN_FRAMES
     from pydra_vae.stats.normalise import Scaling
-    from pydra_vae.tasks._io import (
-        load_array,
-        new_array,
-        read_table,
-        read_weights,
-        write_json,
-        write_table,
-    )
+    from pydra_vae.stats.tsnr import choose_units
+    from pydra_vae.tasks._io import load_array, new_array, read_weights, write_json
 
     cwd = Path.cwd()
     runs = [load_array(path) for path in series]
@@ -76,6 +74,7 @@ def Normalize(
         )
     mean = None if mean_image is None else _mean_of(mean_image, mask, runs, weights)
     scaling = Scaling.fit(runs, weights, method, match_baselines, mean)
+    choose_units(tsnr_units, method, scaling.residual)
     scaled = new_array(cwd / "scaled.npy", scaling.shape)
     scaling.apply(runs, out=scaled)
     scaled.flush()
