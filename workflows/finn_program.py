@@ -22,7 +22,6 @@ from pydra_vae.engine.devices import available, choices
 from pydra_vae.engine.display import PIPE_WIDTH
 from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import Outcome, run
-from pydra_vae.images.headers import check_same_grid, read_header
 from pydra_vae.options import finn_parser, step_options
 from pydra_vae.tasks._models import read_config
 from pydra_vae.tasks.fit_cvae import FitCvae
@@ -146,6 +145,7 @@ def participant(
         options.derivatives,
         atlas=options.atlas,
         mask_file=options.mask,
+        mean_image=options.mean_image,
         needs_confounds=extract.get("strategy", "none") != "none"
         or bool(extract.keys() & {"fd_threshold", "std_dvars_threshold"}),
         participant_label=options.participant_label,
@@ -301,7 +301,7 @@ def _refused(
     plan: SubjectPlan, options: argparse.Namespace, model: dict[str, Path | None], problems: dict[str, str]
 ) -> bool:
     """Whether an option does not fit a subject's runs; `problems` then has why."""
-    n, given, mean = sum(plan.n_frames), given_options(options), options.mean_image
+    n, given = sum(plan.n_frames), given_options(options)
     frame, size = given["error"].get("emse_frame"), given["fit"].get("latent_dim", 1)
     if frame is not None and frame >= n:
         problems[plan.label] = f"--emse-frame {frame}: its runs have {n} frames, counted from 0; give one up to {n - 1}"
@@ -314,11 +314,6 @@ def _refused(
         )
     elif options.split == "parcel" and plan.atlas is None:
         problems[plan.label] = "--split parcel needs parcels: give --atlas NAME or FILE, or another --split"
-    elif mean is not None:
-        try:
-            check_same_grid(read_header(mean), plan.headers[0], "mean image")
-        except (OSError, ValueError) as error:
-            problems[plan.label] = f"--mean-image {mean}: {error}"
     return plan.label in problems
 
 

@@ -67,7 +67,13 @@ class SubjectPlan:
 
 
 def plan_subjects(
-    derivatives: Path, *, atlas: str, mask_file: Path | None = None, needs_confounds: bool = False, **filters
+    derivatives: Path,
+    *,
+    atlas: str,
+    mask_file: Path | None = None,
+    mean_image: Path | None = None,
+    needs_confounds: bool = False,
+    **filters,
 ) -> tuple[list[SubjectPlan], dict[str, str]]:
     """Choose every subject's runs, find the atlas in their space, and check that the runs fit together.
 
@@ -76,7 +82,8 @@ def plan_subjects(
     derivatives : Path
     atlas : str
         As `images.atlases.resolve` takes it.
-    mask_file : Path, optional
+    mask_file, mean_image : Path, optional
+        On the grid of the runs.
     needs_confounds : bool
         Whether a run without its table of confounds is a problem.
     **filters
@@ -102,14 +109,14 @@ def plan_subjects(
             headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
             pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
             plan = SubjectPlan(label, list(runs), headers, *pair, mask_file)
-            check_companions(plan, needs_confounds)
+            check_companions(plan, mean_image, needs_confounds)
             plans.append(plan)
         except (InputError, AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
     return plans, problems
 
 
-def check_companions(plan: SubjectPlan, needs_confounds: bool = False) -> None:
+def check_companions(plan: SubjectPlan, mean_image: Path | None = None, needs_confounds: bool = False) -> None:
     """Check what a header or a table's length tells of the masks and confounds, before anything is computed.
 
     Raises
@@ -122,6 +129,8 @@ def check_companions(plan: SubjectPlan, needs_confounds: bool = False) -> None:
     first = plan.headers[0]
     if plan.mask_file is not None:
         check_same_grid(read_header(plan.mask_file), first, "mask")
+    if mean_image is not None:
+        check_same_grid(read_header(mean_image), first, "mean image")
     for run, header in zip(plan.runs, plan.headers, strict=True):
         check_t_r(header, run.t_r, run.sidecar or "its sidecar")
         if plan.atlas is None and plan.mask_file is None:

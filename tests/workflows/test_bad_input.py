@@ -341,7 +341,7 @@ def test_an_atlas_that_cannot_be_fetched(refused, tree, tmp_path, monkeypatch):
         (("--network", "huge"), ("invalid choice: 'huge'", "'lk', 'paper', 'dense'")),
         (("--nonsense",), ("unrecognized arguments: --nonsense",)),
         (("--split", "parcel"), ("sub-01: --split parcel needs parcels: give --atlas",)),
-        (("--mean-image", "gone.nii.gz"), ("--mean-image gone.nii.gz: no such image",)),
+        (("--mean-image", "gone.nii.gz"), ("sub-01: no such image: gone.nii.gz",)),
         (("--model", "gone.safetensors"), ("gone.safetensors is not there", "with its .json beside it")),
     ],
     ids=lambda value: value[0].strip("-") if value[0].startswith("--") else "",
