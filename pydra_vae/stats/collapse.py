@@ -192,12 +192,6 @@ def kl_per_unit(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
     return 0.5 * np.mean(mu**2 + np.exp(logvar) - 1 - logvar, axis=0)
 
 
-def variance_ratio_across(x: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Variance of reconstructions across samples over that of the inputs."""
-    columns = columns_of(frame_weights(weights, x.shape[1]))
-    return _variance_ratio(x[:, columns], reconstruction[:, columns])
-
-
 def swap_ratio(x: np.ndarray, reconstruction: np.ndarray, swap_with: np.ndarray) -> float:
     """MSE(x, x̂ of other samples) / MSE(x, x̂); infinite where the reconstruction is perfect."""
     error = swapped = 0.0
