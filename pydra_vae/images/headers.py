@@ -110,8 +110,8 @@ def check_same_grid(header: Header, reference: Header, what: str = "image") -> N
     """Raise ValueError unless `header` lies on the grid (shape and affine) of `reference`."""
     if header.shape != reference.shape:
         raise ValueError(
-            f"the {what} {header.path} has {_by(header.shape)} voxels, but {reference.path} has "
-            f"{_by(reference.shape)}: resample one to the other's grid, or choose files of one --space and --res"
+            f"the {what} {header.path} has {dimensions(header.shape)} voxels, but {reference.path} has "
+            f"{dimensions(reference.shape)}: resample one to the other's grid, or choose files of one --space and --res"
         )
     difference = np.abs(header.affine - reference.affine).max()
     if not difference <= AFFINE_TOLERANCE_MM:
@@ -211,5 +211,10 @@ def check_runs(
     return headers
 
 
-def _by(shape: Sequence[int]) -> str:
+def dimensions(shape: Sequence[int]) -> str:
+    """A shape in words.
+
+    >>> dimensions((97, 115, 97))
+    '97×115×97'
+    """
     return "×".join(str(n) for n in shape)

@@ -11,8 +11,7 @@ Three networks: `lk` (eight convolutions with a long first kernel and two fully 
 starts at PCA's error: μ(x) = W(x − m) + f(x) and decode(z) = m + V z + g(z), with z whitened.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from pydra_vae.models.convolutions import LK, PAPER, ConvStack
 
-MIN_FRAMES = 32
+MIN_FRAMES = 32  # also in images/headers.py, which asks for it early: models import no other part of the package
 LOG_VARIANCE_BOUNDS = (-10.0, 4.0)  # exp of anything wider over- or underflows in bf16 products
 HIDDEN = 256
 DENSE_WIDTHS = (512, 256)
@@ -59,15 +58,6 @@ class CvaeConfig:
         _check("output", self.output, ("linear", "sigmoid"))
         if self.output == "sigmoid" and self.linear_skip != "none":
             raise ValueError("a sigmoid output would bend the linear skip: use output='linear'")
-
-    def to_json(self) -> str:
-        """A JSON object with one key a field."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "CvaeConfig":
-        """The configuration that `to_json` wrote."""
-        return cls(**json.loads(text))
 
 
 class Cvae(nn.Module):

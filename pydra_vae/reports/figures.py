@@ -3,10 +3,11 @@
 import numpy as np
 from markupsafe import escape
 
+from pydra_vae.bids.tables import read_table
 from pydra_vae.reports import curves, drawing
 from pydra_vae.reports.brains import Row, robust_limit, robust_range, slices
 from pydra_vae.reports.formats import fixed, model_name, number
-from pydra_vae.reports.loaded import Loaded, read_table
+from pydra_vae.reports.loaded import Loaded
 from pydra_vae.reports.pages import figure
 from pydra_vae.stats.reconstruction import random_voxels, reconstruction_errors
 

@@ -9,9 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pydra_vae.bids.sidecars import versions
+from pydra_vae.bids.tables import read_table
 from pydra_vae.reports import drawing
 from pydra_vae.reports.formats import count, fixed, model_name, number, signed
-from pydra_vae.reports.loaded import installed_versions, read_table
+from pydra_vae.reports.loaded import LIBRARIES
 from pydra_vae.reports.pages import figure, render
 from pydra_vae.stats.tests import signed_rank
 
@@ -221,5 +223,5 @@ def _tests(table, splits) -> list[str]:
 def _details(parameters) -> str:
     from pydra_vae.reports.sections import pretty
 
-    blocks = [("Options given", parameters), ("Versions", installed_versions())]
+    blocks = [("Options given", parameters), ("Versions", versions(LIBRARIES))]
     return render("details.html", blocks=[(title, pretty(content)) for title, content in blocks if content])

@@ -1,14 +1,14 @@
 """The files of a subject's report, read when a section first needs them."""
 
-import contextlib
 import json
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pydra_vae.bids.sidecars import SOFTWARE, versions
+from pydra_vae.bids.tables import read_table
 from pydra_vae.images.headers import read_header
 from pydra_vae.images.volumes import load_mask, load_volume
 from pydra_vae.reports.brains import Space
@@ -20,6 +20,7 @@ from pydra_vae.stats.splits import TEST
 
 # What a person should see first
 ORDER = {"strong": 0, "mild": 1}
+LIBRARIES = (*SOFTWARE, "nireports")
 
 
 class Loaded:
@@ -182,7 +183,7 @@ class Loaded:
     @cached_property
     def versions(self) -> dict[str, str]:
         """Of what took part; those of the fit where it recorded them."""
-        return installed_versions() | self.config.get("versions", {})
+        return versions(LIBRARIES) | self.config.get("versions", {})
 
     @cached_property
     def verdict(self) -> dict:
@@ -230,23 +231,6 @@ class Loaded:
         """The frame of the volume-wise error."""
         given = self.files.emse_frame
         return emse_frame(self.x.shape[1], self.used) if given is None else given
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the libraries that make results."""
-    found = {}
-    for name in ("pydra-vae", "pydra", "torch", "numpy", "scipy", "scikit-learn", "nilearn", "nibabel", "nireports"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A TSV with "n/a" for missing values; the error names the file."""
-    try:
-        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a tab-separated table: {error}") from error
 
 
 def read_json(path: Path | None):

@@ -2,9 +2,10 @@
 
 import json
 
+from pydra_vae.bids.tables import read_table
 from pydra_vae.reports import methods as writing
 from pydra_vae.reports.formats import count, fixed, listed, model_name, number, signed
-from pydra_vae.reports.loaded import Loaded, read_table
+from pydra_vae.reports.loaded import Loaded
 from pydra_vae.reports.pages import render
 
 TITLES = {

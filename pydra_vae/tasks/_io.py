@@ -1,4 +1,4 @@
-"""Small files that several steps read and write: frames, controls, tables, warnings."""
+"""Small files that several steps read and write: arrays, frames, controls, JSON."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pydra_vae.bids.tables import read_table
 from pydra_vae.stats.pca import Pca
 
 
@@ -28,26 +29,6 @@ def new_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         with open(path, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
     return array
-
-
-def read_table(path: Path):
-    """A TSV as a DataFrame, "n/a" as missing; the error names the file."""
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a tab-separated table: {error}") from error
-
-
-def write_table(path: Path, rows) -> Path:
-    """Write a DataFrame or a list of dicts as TSV, missing values as "n/a"."""
-    import pandas as pd
-
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
-    path = Path(path).absolute()
-    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.8g")
-    return path
 
 
 def read_weights(path: Path, n_frames: int | None = None) -> np.ndarray:

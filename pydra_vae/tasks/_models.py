@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 
 ARCHITECTURE = ("n_frames", "latent_dim", "network", "linear_skip", "output")
-# Affines are stored in float32 by some programs: far below a voxel, above rounding.
-AFFINE_TOLERANCE_MM = 1e-3
 
 
 def save_weights(path: Path, model) -> Path:
@@ -96,8 +94,10 @@ def check_data(config: dict, source: Path, shape: tuple[int, int], scaling: Path
 
 
 def _check_mask(needed: dict, found: dict, path: Path):
+    from pydra_vae.images.headers import AFFINE_TOLERANCE_MM, dimensions
+
     if found["shape"] != needed["shape"]:
-        what = f"a grid of {_by(found['shape'])} voxels, the model's of {_by(needed['shape'])}"
+        what = f"a grid of {dimensions(found['shape'])} voxels, the model's of {dimensions(needed['shape'])}"
     elif not np.allclose(found["affine"], needed["affine"], atol=AFFINE_TOLERANCE_MM):
         what = "another affine than the model's, so the same voxels lie elsewhere"
     elif found["digest"] != needed["digest"]:
@@ -108,7 +108,3 @@ def _check_mask(needed: dict, found: dict, path: Path):
         f"the mask {path} has {what}: give the mask that the model was fitted in "
         "(--mask, the *_desc-cvae_mask.nii.gz beside the model), or fit a new model"
     )
-
-
-def _by(shape) -> str:
-    return "×".join(str(n) for n in shape)

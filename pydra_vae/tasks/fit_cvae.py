@@ -96,11 +96,12 @@ def FitCvae(
     """
     import numpy as np
 
+    from pydra_vae.bids.tables import write_table
     from pydra_vae.engine import context
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.stats.pca import fit_pca
     from pydra_vae.tasks import _fits, _models
-    from pydra_vae.tasks._io import load_array, read_weights, write_json, write_table
+    from pydra_vae.tasks._io import load_array, read_weights, write_json
     from pydra_vae.training.cvae import TRAIN, CvaeLoss, cvae_recipe, fit_cvae
     from pydra_vae.training.devices import resolve_device
 

@@ -21,6 +21,6 @@ def GroupMetrics(metrics: list[File]):
     """
     import pandas as pd
 
-    from pydra_vae.tasks._io import read_table, write_table
+    from pydra_vae.bids.tables import read_table, write_table
 
     return write_table("metrics.tsv", pd.concat([read_table(path) for path in metrics], ignore_index=True))

@@ -48,6 +48,7 @@ def JudgeFit(
     """
     import numpy as np
 
+    from pydra_vae.bids.tables import read_table
     from pydra_vae.stats.collapse import MAX_SAMPLES, detect_collapse
     from pydra_vae.stats.fit_warnings import fit_warnings
     from pydra_vae.stats.splits import TEST, VALIDATION
@@ -79,7 +80,7 @@ def JudgeFit(
     )
     curve = {}
     if history is not None:
-        rows = _io.read_table(history)
+        rows = read_table(history)
         rows = rows[rows["step"] >= made["kl_annealing_steps"]]
         curve = {"steps": rows["step"].tolist(), "validation": rows["val_loss"].tolist()}
     warnings = fit_warnings(n_train=made["voxels"]["train"], linear_skip=made["linear_skip"] == "pca", **curve)

@@ -63,10 +63,11 @@ def ReconstructionError(
         JSON list of warnings, e.g. no gain over PCA.
     """
 
+    from pydra_vae.bids.tables import read_table, write_table
     from pydra_vae.stats import reconstruction as errors_of
     from pydra_vae.stats.fit_warnings import gain_warnings
     from pydra_vae.stats.splits import TEST
-    from pydra_vae.tasks._io import load_array, read_table, write_json, write_table
+    from pydra_vae.tasks._io import load_array, write_json
     from pydra_vae.tasks._maps import save_map
     from pydra_vae.tasks._measured import Measured
 

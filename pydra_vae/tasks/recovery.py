@@ -45,9 +45,9 @@ def Recovery(
     """
     import numpy as np
 
+    from pydra_vae.bids.tables import write_table
     from pydra_vae.images.volumes import extract, load_mask
     from pydra_vae.stats.recovery import correlation_with
-    from pydra_vae.tasks._io import write_table
     from pydra_vae.tasks._maps import save_map
     from pydra_vae.tasks._measured import Measured
 

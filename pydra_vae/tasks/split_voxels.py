@@ -44,10 +44,10 @@ def SplitVoxels(
     """
     import numpy as np
 
+    from pydra_vae.bids.tables import read_table
     from pydra_vae.images.headers import read_header
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.stats.splits import ImpossibleSplit, split_voxels
-    from pydra_vae.tasks._io import read_table
 
     kept = Scaling.load(scaling).kept
     table = read_table(voxels)

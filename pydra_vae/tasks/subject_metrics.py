@@ -35,7 +35,7 @@ def SubjectMetrics(
     """
     import pandas as pd
 
-    from pydra_vae.tasks._io import read_table, write_table
+    from pydra_vae.bids.tables import read_table, write_table
 
     joined = read_table(errors)
     scheme = joined["split"].iloc[0]

@@ -70,10 +70,11 @@ def Tsnr(
         JSON list of warnings, e.g. tSNR up while R² is low.
     """
 
+    from pydra_vae.bids.tables import read_table, write_table
     from pydra_vae.stats import tsnr as stats
     from pydra_vae.stats.fit_warnings import tsnr_warnings
     from pydra_vae.stats.reconstruction import compare
-    from pydra_vae.tasks._io import read_table, write_json, write_table
+    from pydra_vae.tasks._io import write_json
     from pydra_vae.tasks._maps import save_map
     from pydra_vae.tasks._measured import Measured
 

@@ -29,8 +29,8 @@ def VoxelTable(voxels: File, scaling: File, voxel_split: File) -> Path:
     """
     import numpy as np
 
+    from pydra_vae.bids.tables import read_table, write_table
     from pydra_vae.stats.normalise import Scaling
-    from pydra_vae.tasks._io import read_table, write_table
 
     table = read_table(voxels)
     kept = Scaling.load(scaling).kept.astype(bool)

@@ -1,5 +1,8 @@
 """Shapes for every length, the linear skip against PCA, and rebuilding from the configuration."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -95,7 +98,7 @@ def test_a_stored_model_is_rebuilt_from_configuration_and_weights():
     x, mean, (_, s, vt) = series()
     config = CvaeConfig(100, 9, "dense", "pca")
     model = Cvae(config, mean, 0.2, vt[:9], s[:9])
-    again = Cvae(CvaeConfig.from_json(config.to_json()))
+    again = Cvae(CvaeConfig(**json.loads(json.dumps(asdict(config)))))
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.eval()(x), model.eval()(x))
 
@@ -112,6 +115,13 @@ def test_a_stored_model_is_rebuilt_from_configuration_and_weights():
 def test_refused_configurations(options, message):
     with pytest.raises(ValueError, match=message):
         CvaeConfig(**options)
+
+
+def test_the_shortest_series_is_the_one_that_reading_asks_for():
+    from pydra_vae.images import headers
+    from pydra_vae.models import cvae
+
+    assert cvae.MIN_FRAMES == headers.MIN_FRAMES  # written twice, since models import no other part of the package
 
 
 def test_series_of_another_length_are_refused():
