@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from pydra_vae.models.convolutions import LK, PAPER, ConvStack
+from pydra_vae.models.convolutions import LK, LK_SLOPE, PAPER, ConvStack
 
 MIN_FRAMES = 32  # also in images/headers.py, which asks for it early: models import no other part of the package
 LOG_VARIANCE_BOUNDS = (-10.0, 4.0)  # exp of anything wider over- or underflows in bf16 products
@@ -219,7 +219,7 @@ def _initialise(model: nn.Module, network: str):
         return
     for layer in model.modules():
         if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
-            nn.init.kaiming_normal_(layer.weight, a=0.5)
+            nn.init.kaiming_normal_(layer.weight, a=LK_SLOPE)
             nn.init.zeros_(layer.bias)
 
 

@@ -117,6 +117,14 @@ def test_refused_configurations(options, message):
         CvaeConfig(**options)
 
 
+def test_the_convolutions_of_lk_start_with_the_gain_of_their_leaky_units():
+    """Kaiming: the variance of weights is 2 / ((1 + slope²) fan-in), which keeps that of the activations."""
+    for layer in Cvae(CvaeConfig(1310)).encoder.modules():
+        if isinstance(layer, torch.nn.Conv1d) and layer.weight.numel() > 1000:
+            fan_in = layer.weight[0].numel()
+            assert float(layer.weight.detach().var()) == pytest.approx(2 / ((1 + 0.7**2) * fan_in), rel=0.15)
+
+
 def test_the_shortest_series_is_the_one_that_reading_asks_for():
     from pydra_vae.images import headers
     from pydra_vae.models import cvae
