@@ -97,7 +97,8 @@ def fit(
     fingerprint : str
         Says which fit this is: data, parameters, code.
     progress : callable, optional
-        `progress(step=, steps=, epoch=, loss=, best=)`.
+        `progress(step=, steps=, epoch=, loss=, best=)`: the training loss between the last two validations (absent
+        before there are two), and the best validation. Reading the present loss would make the device wait.
 
     Raises
     ------
@@ -158,6 +159,7 @@ class _Loop:
         self.best, self.best_step = float("inf"), 0
         self.best_weights = _copy_of(model.state_dict())
         self._pending: list[Tensor] = []
+        self._loss: float | None = None  # mean training loss as of the last drain
         self._names: tuple[str, ...] = ()
         self._before, self._start = 0.0, time.monotonic()
 
@@ -180,8 +182,8 @@ class _Loop:
                 self._validate(validate)
                 saver(self)
             if progress is not None and (self.step % PROGRESS_EVERY == 0 or self.step == self.steps):
-                last = next(iter(_figures(self.history[-1]).values()))
-                progress(step=self.step, steps=self.steps, epoch=self.epoch, loss=last, best=self.best)
+                known = {} if self._loss is None else {"loss": self._loss}
+                progress(step=self.step, steps=self.steps, epoch=self.epoch, **known, best=self.best)
         return "finished" if self.step == self.steps else "patience"
 
     def _train_step(self, objective: Objective):
@@ -191,13 +193,14 @@ class _Loop:
         with _autocast(self.device):
             terms = objective(self._next_rows(), self._ramp(), self.generator)
         self.optimiser.zero_grad(set_to_none=True)
-        terms.total.backward()
+        total = terms.total
+        total.backward()
         if self.recipe.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
-        self._names = tuple(terms.values)
+        self._names = (*terms.values, "total")
         # kept on the device: reading it here would make every step wait
-        self._pending.append(torch.stack([value.detach().float() for value in terms.values.values()]))
+        self._pending.append(torch.stack([value.detach().float() for value in (*terms.values.values(), total)]))
         self.step += 1
 
     def _next_rows(self) -> Tensor:
@@ -246,7 +249,8 @@ class _Loop:
                 f"or lower the learning rate ({self.recipe.learning_rate:g})"
             )
         self._pending = []
-        return {f"loss_{n}": float(v) for n, v in zip(self._names, values.mean(0), strict=True)}
+        *means, self._loss = values.mean(0).tolist()
+        return {f"loss_{name}": mean for name, mean in zip(self._names, means, strict=False)}
 
     def _out_of_patience(self) -> bool:
         if self.recipe.patience is None:
@@ -285,11 +289,6 @@ class _Loop:
 
 def _copy_of(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def _figures(row: dict) -> dict:
-    known = ("step", "epoch", "lr", "best")
-    return {k: v for k, v in row.items() if k not in known and not k.startswith("loss_")}
 
 
 def _autocast(device: torch.device):

@@ -135,6 +135,26 @@ def test_progress_reports_up_to_the_last_step():
     assert all({"epoch", "loss", "best"} <= set(k) for k in seen)
 
 
+def test_progress_shows_the_training_loss_beside_the_best_validation():
+    model, objective, _ = regression()
+    seen = []
+
+    def weighted(rows, ramp, generator):
+        mse = objective(rows, ramp, generator).values["mse"]
+        return Terms({"mse": mse, "kl": mse.detach() * 0 + 3.0}, {"kl": 2.0})
+
+    recipe = RECIPE.with_options(max_steps=40, validate_every=20)
+    result = fit(
+        model, weighted, lambda: {"val_loss": 7.0}, n_rows=50, recipe=recipe, device=CPU,
+        progress=lambda **k: seen.append(k),
+    )  # fmt: skip
+    assert [k["best"] for k in seen] == [7.0] * 4
+    assert "loss" not in seen[0]  # nothing was read back yet
+    of_training = [row["loss_mse"] + 2 * 3.0 for row in result.history[1:]]
+    assert [k["loss"] for k in seen[1:]] == pytest.approx([of_training[0], of_training[0], of_training[1]], rel=1e-5)
+    assert "loss_total" not in result.history[-1]
+
+
 def test_a_group_of_parameters_may_learn_at_its_own_rate():
     model, objective, validate = regression()
     before = model.weight.detach().clone()
