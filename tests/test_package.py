@@ -1,13 +1,17 @@
 """What a stranger installs: the wheel's files, the README's commands, the pins."""
 
+import ast
 import configparser
+import contextlib
 import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,23 +60,64 @@ def test_readme_commands_stand_as_agreed():
     assert f"{start}'.[test]' && python -m pytest\n" in readme
 
 
-def test_every_dependency_is_pinned():
+def _normalised(name):
+    return re.split(r"[<>=!~ ;\[(]", name.strip())[0].lower().replace("_", "-").replace(".", "-")
+
+
+def _required(*extras):
+    """Names of the distributions that setup.cfg asks for."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    wanted = config["options"]["install_requires"] + config["options.extras_require"]["test"]
-    names = {
-        re.split(r"[<>=!~ ]", line)[0].lower().replace("_", "-")
-        for line in wanted.splitlines()
-        if line.strip() and not line.strip().startswith("#")
-    }
+    wanted = config["options"]["install_requires"]
+    wanted += "".join(config["options.extras_require"][extra] for extra in extras)
+    return {_normalised(line) for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")}
+
+
+def _imported():
+    """Top-level names that any module of the package imports, anywhere in it."""
+    for path in [*(ROOT / "pydra_vae").rglob("*.py"), *(ROOT / "workflows").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name.split(".")[0], path) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield node.module.split(".")[0], path
+
+
+def test_every_import_of_the_package_is_required():
+    required, known = _required(), packages_distributions()
+    ours = set(sys.stdlib_module_names) | {"pydra_vae"}
+    for name, path in sorted(set(_imported())):
+        if name not in ours:
+            distributions = {_normalised(found) for found in known.get(name, [name])}
+            assert distributions & required, f"{path} imports {name}: setup.cfg must ask for {distributions}"
+
+
+def test_every_dependency_is_pinned():
+    """Those of dependencies too, as far as this machine needs them."""
     pins = dict(
         line.lower().replace("_", "-").split("==")
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     )
-    assert names <= set(pins), names - set(pins)
+    left, seen = list(_required("test")), set()
+    while left:
+        if (name := left.pop()) in seen:
+            continue
+        seen.add(name)
+        with contextlib.suppress(PackageNotFoundError):  # a wheel of another platform
+            needed = [Requirement(text) for text in requires(name) or []]
+            left += [_normalised(r.name) for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    missing = {name for name in seen - set(pins) if _installed(name)}
+    assert not missing, missing
     assert pins["pydra"] == "1.0a12"
     assert pins["torch"] == "2.13.0"
+
+
+def _installed(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def test_no_script_shadows_a_package():
