@@ -71,6 +71,10 @@ def serve(connection: Connection, code: dict[Path, str]):
     """
     global is_worker
     is_worker = True
+    hold_standard_numbers()
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", closefd=False, errors="replace"))  # noqa: SIM115
     digest.loaded_since(code)
     os.environ.pop(STARTING, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -83,6 +87,15 @@ def serve(connection: Connection, code: dict[Path, str]):
         while True:
             pickled = connection.recv_bytes()
             connection.send(_run(pickled))
+
+
+def hold_standard_numbers():
+    """Open what a daemon or cron closed: a lock or a pipe with the number of stdout would be redirected to a log."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number
 
 
 def _end_with_parent():

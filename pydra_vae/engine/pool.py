@@ -35,6 +35,7 @@ class Child:
 
     def __init__(self, environment: Mapping[str, str]):
         context = multiprocessing.get_context("spawn")
+        child.hold_standard_numbers()
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=child.serve, args=(theirs, digest.on_disk()), daemon=True, name="pydra_vae-worker"

@@ -284,6 +284,32 @@ def test_output_of_a_step_goes_to_its_log(go, toys, tmp_path, capfd):
     assert sorted(log.read_text().splitlines()) == ["said hello", "shouted hello"]
 
 
+def test_a_run_with_closed_streams(lab, toys):
+    """As under a daemon: descriptors 0 to 2 are free, so pipes and locks would get them."""
+    lab.path.append(Path(toys.__file__).parent)
+    lab.write(
+        "script.py",
+        """
+        import os
+        import sys
+        from pathlib import Path
+
+        if __name__ == "__main__":
+            if len(sys.argv) == 1:
+                os.closerange(0, 3)
+                os.execv(sys.executable, [sys.executable, "script.py", "closed"])
+            from toysteps import Speak
+            from pydra_vae.engine.runner import run
+
+            outcome = run({"a": Speak(text="hello")}, work_dir="work", n_procs=1)
+            log = Path(outcome.outputs["a"].out).parent / "_log.txt"
+            Path("said.txt").write_text(log.read_text())
+        """,
+    )
+    lab.run("script.py")
+    assert sorted((lab.folder / "said.txt").read_text().split("\n")) == ["", "said hello", "shouted hello"]
+
+
 def test_surroundings_of_a_step(go, toys, monkeypatch):
     """One thread whatever the parent has, since the number of threads changes the last digits of a fit."""
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
