@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydra_vae.bids.derivatives import dataset_label, deliver
+from pydra_vae.bids.derivatives import dataset_label, deliver, sidecar_path
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import sidecar
@@ -133,7 +133,9 @@ def deliver_subject(
     changed = []
     for name, run, target in targets(plan, output):
         value = getattr(outputs, name)
-        if value is None:  # a model that was given has no history
+        if value is None:  # a model that was given has no history: an earlier fit's must not stand beside it
+            target.unlink(missing_ok=True)
+            sidecar_path(target).unlink(missing_ok=True)
             continue
         if name in ("report", "verdict"):
             beside = None

@@ -241,16 +241,17 @@ class Scaling:
             "lengths": self.lengths.astype(np.int64),
             **({} if self.mean is None else {"mean": self.mean}),
         }
-        metadata = {
+        facts = {
             "method": self.method,
-            "residual": json.dumps(bool(self.residual)),
-            "n_constant": str(self.n_constant),
-            "n_not_finite": str(self.n_not_finite),
+            "residual": bool(self.residual),
+            "n_constant": int(self.n_constant),
+            "n_not_finite": int(self.n_not_finite),
         }
         arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         path = Path(path)
         # not `save_file`, which makes files that only their owner can read
-        path.write_bytes(save(arrays, metadata=metadata))
+        # one key: safetensors writes several in random order, and the same scaling must be the same bytes
+        path.write_bytes(save(arrays, metadata={"scaling": json.dumps(facts)}))
         return path
 
     @classmethod
@@ -260,17 +261,11 @@ class Scaling:
 
         try:
             with safe_open(str(path), framework="numpy") as file:
-                metadata = file.metadata() or {}
+                facts = json.loads((file.metadata() or {})["scaling"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             arrays["kept"] = arrays["kept"].astype(bool)
-            return cls(
-                method=metadata["method"],
-                residual=metadata["residual"] == "true",
-                n_constant=int(metadata["n_constant"]),
-                n_not_finite=int(metadata["n_not_finite"]),
-                **arrays,
-            )
-        except (SafetensorError, KeyError, TypeError) as error:
+            return cls(**facts, **arrays)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is not a scaling file of pydra_vae ({error}): give the "
                 "scaling.safetensors that Normalize wrote"

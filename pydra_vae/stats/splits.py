@@ -62,7 +62,7 @@ def split_voxels(
     if scheme == "blocked":
         possible, why = blocked_is_possible(coordinates_mm)
         if not possible:
-            raise ImpossibleSplit(why)
+            raise ImpossibleSplit(f"{why}: use a random split, or a larger mask")
         return _by_group(blocks(coordinates_mm), fractions, rng)
     if parcels is None:
         raise ImpossibleSplit("a split by parcel needs an atlas: give one, or use random or blocked")

@@ -130,6 +130,12 @@ def test_memory_maps_are_never_copied_whole(tmp_path):
     assert peak < 120 * 2**20
 
 
+def test_the_same_scaling_is_the_same_bytes(tmp_path):
+    """Another order of metadata would refit every model at the next change of Normalize."""
+    scaling = Scaling.fit(bold())
+    assert len({scaling.save(tmp_path / f"{n}.safetensors").read_bytes() for n in range(20)}) == 1
+
+
 def test_saved_and_loaded(tmp_path):
     runs = bold()
     runs[0][3] = 0
