@@ -317,7 +317,7 @@ def SubjectCvae(
     )
     blocked = {"blocked_verdict": None, "blocked_warnings": None}
     blocked_errors, why_not_blocked = None, ""
-    if scheme == "both":
+    if scheme == "both" and model is None:  # a given model is not fitted again
         blocks = workflow.add(
             SplitVoxels(**space, scheme="blocked", seed=seed, if_impossible="skip"), name="blocked_split"
         )

@@ -155,7 +155,7 @@ class Display:
     def failure(self, label: str, step: str, traceback: str, crash_file=None):
         """Show a failure: whose, the real traceback, and where the full record lies."""
         text = Text()
-        text.append(f"{label}  {step}  failed:\n", style=STYLES["failed"])
+        text.append("  ".join(word for word in (label, step, "failed:\n") if word), style=STYLES["failed"])
         text.append(traceback.rstrip() + "\n")
         if crash_file:
             text.append(f"crash file: {crash_file}\n", style="bold")
