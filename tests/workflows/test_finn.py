@@ -94,12 +94,10 @@ def test_group_table_holds_every_model_of_every_subject(demo):
 
 def test_second_run_computes_nothing(demo):
     folder, _ = demo
-    start = time.monotonic()
     done = finn(*SHORT, cwd=folder.parent)
     assert done.returncode == 0
     assert table(done)
     assert all(computed == 0 and failed == 0 for computed, _, failed, _ in table(done).values())
-    assert time.monotonic() - start < 60  # generous: it is a matter of seconds
 
 
 def test_a_late_parameter_recomputes_only_what_depends_on_it(demo):
