@@ -137,6 +137,8 @@ def deliver_subject(
             target.unlink(missing_ok=True)
             sidecar_path(target).unlink(missing_ok=True)
             continue
+        if name == "model" and target.exists() and target.samefile(value):  # given from where it would go
+            continue
         if name in ("report", "verdict"):
             beside = None
         elif name == "denoised":

@@ -141,6 +141,23 @@ def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_used_where_it_lies_keeps_its_record(demo, tmp_path):
+    folder, _ = demo
+    shutil.copytree(folder / "output", tmp_path / "output", copy_function=shutil.copy2)
+    model = next((tmp_path / "output").rglob("sub-01*_desc-cvae_model.safetensors"))
+    record = model.with_suffix(".json").read_bytes()
+    atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
+    arguments = (folder / "data", tmp_path / "output", "participant", "--participant-label", "01", "--model", model,
+                 "--atlas", atlas, "--task-id", "story1", "story2", "story3")  # fmt: skip
+    for again in (False, True):
+        done = finn(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert model.with_suffix(".json").read_bytes() == record
+        assert "FitCvae" not in table(done)
+        if again:
+            assert all(computed == 0 for computed, *_ in table(done).values())
+
+
 OUTER = """
 from pathlib import Path
 from fileformats.generic import File
