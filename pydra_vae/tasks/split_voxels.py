@@ -44,33 +44,17 @@ def SplitVoxels(
     """
     import numpy as np
 
-    from pydra_vae.bids.tables import read_table
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.stats.normalise import Scaling
     from pydra_vae.stats.splits import ImpossibleSplit, split_voxels
+    from pydra_vae.tasks._space import Space
 
-    kept = Scaling.load(scaling).kept
-    table = read_table(voxels)
-    if len(table) != kept.size:
-        raise ValueError(
-            f"{voxels} lists {len(table)} voxels but the scaling was made for {kept.size}: do both belong to one mask?"
-        )
-    affine = read_header(Path(mask)).affine
-    ijk = table[["i", "j", "k"]].to_numpy(dtype=float)[kept]
-    parcels = table["parcel"].to_numpy(dtype=int)[kept]
-    why_not = ""
+    space = Space.load(voxels, scaling, mask)
+    n, parcels, why_not = len(space.mm), space.parcel if space.parcel.any() else None, ""
     try:
-        split = split_voxels(
-            scheme,
-            len(ijk),
-            coordinates_mm=ijk @ affine[:3, :3].T + affine[:3, 3],
-            parcels=parcels if parcels.any() else None,
-            seed=seed,
-        )
+        split = split_voxels(scheme, n, coordinates_mm=space.mm, parcels=parcels, seed=seed)
     except ImpossibleSplit as reason:
         if if_impossible == "error":
             raise
-        split, why_not = np.zeros(len(ijk), dtype=np.int8), str(reason)
+        split, why_not = np.zeros(n, dtype=np.int8), str(reason)
     out = Path.cwd() / "split.npy"
     np.save(out, split)
     return out, why_not
