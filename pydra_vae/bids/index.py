@@ -13,7 +13,7 @@ What is chosen, and what is never mixed:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydra_vae.bids.files import BidsFile, InputError, index, is_preprocessed
@@ -217,8 +217,13 @@ def _in_space(files: Sequence[BidsFile], space: str | None) -> list[BidsFile]:
     return fits
 
 
+def run_name(entities: Mapping[str, str]) -> str:
+    """What tells a run from the others of its subject: ``task-rest_run-1``."""
+    return "_".join(f"{key}-{entities[key]}" for key in JOINED if key in entities)
+
+
 def _run_name(file: BidsFile) -> str:
-    return "_".join(f"{key}-{file.entities[key]}" for key in JOINED if key in file.entities)
+    return run_name(file.entities)
 
 
 def _values(values: Iterable[str | None], absent: str = "none", between: str = " | ") -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from pydra_vae.bids.files import InputError, index
-from pydra_vae.bids.index import select_runs
-from pydra_vae.bids.runs import Run
+from pydra_vae.bids.index import run_name, select_runs
+from pydra_vae.bids.runs import Run, with_companions
 from pydra_vae.images.atlases import AtlasError, resolve
 from pydra_vae.images.headers import Header, check_runs, check_same_grid, check_t_r, read_header
 
@@ -33,6 +38,11 @@ class SubjectPlan:
     atlas: Path | None = None
     atlas_labels: Path | None = None
     mask_file: Path | None = None
+
+    @property
+    def person(self) -> str:
+        """Whose runs they are: ``sub-01``, whatever the session or the run."""
+        return f"sub-{self.runs[0].entities['sub']}"
 
     @property
     def n_frames(self) -> list[int]:
@@ -73,6 +83,7 @@ def plan_subjects(
     mask_file: Path | None = None,
     mean_image: Path | None = None,
     needs_confounds: bool = False,
+    split_runs: bool = False,
     **filters,
 ) -> tuple[list[SubjectPlan], dict[str, str]]:
     """Choose every subject's runs, find the atlas in their space, and check that the runs fit together.
@@ -86,6 +97,8 @@ def plan_subjects(
         On the grid of the runs.
     needs_confounds : bool
         Whether a run without its table of confounds is a problem.
+    split_runs : bool
+        Each run on its own, as ``sub-01_task-rest_run-1``, instead of all runs of a subject joined.
     **filters
         As `bids.index.select_runs` takes them.
 
@@ -103,17 +116,69 @@ def plan_subjects(
     chosen, problems = select_runs(index(derivatives), derivatives=derivatives, **filters)
     if mask_file is not None and not Path(mask_file).is_file():
         raise InputError(f"--mask {mask_file}: there is no such file")
+    if split_runs:
+        chosen = {f"{label}_{run_name(run.entities)}": [run] for label, runs in chosen.items() for run in runs}
     plans, atlases = [], {}
     for label, runs in chosen.items():
         try:
-            headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
-            pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
-            plan = SubjectPlan(label, list(runs), headers, *pair, mask_file)
+            plan = _checked(label, list(runs), atlases, atlas, mask_file)
             check_companions(plan, mean_image, needs_confounds)
             plans.append(plan)
         except (InputError, AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
     return plans, problems
+
+
+def plan_again(
+    derivatives: Path, records: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[SubjectPlan], dict[str, str]]:
+    """Find the runs on which models were fitted, from what was recorded beside them.
+
+    Parameters
+    ----------
+    derivatives : Path
+        The folder that was read then; it may have moved.
+    records : mapping
+        By label, the content of the delivered model.json.
+
+    Returns
+    -------
+    plans : list of SubjectPlan
+    problems : dict of str
+        By label, what is missing.
+    """
+    files = index(derivatives)
+    by_place = {Path(os.path.relpath(file.path, derivatives)).as_posix(): file for file in files}
+    shared = [file for file in files if "sub" not in file.entities]
+    plans, problems, atlases = [], {}, {}
+    for label, record in records.items():
+        try:
+            parameters = record["Parameters"]
+            places = [unquote(uri.split(":", 2)[2]) for uri in record["Sources"] if uri.startswith("bids:")]
+            places = [place for place in places if re.search(r"_bold\.nii(\.gz)?$", place)]
+            missing = [place for place in places if place not in by_place]
+            if missing or not places:
+                raise InputError(
+                    f"{', '.join(missing) or 'its runs'} of its model not found in {derivatives}: give the derivatives "
+                    "that its participant level read"
+                )
+            bolds = [by_place[place] for place in places]
+            own = [file for file in files if file.entities.get("sub") == bolds[0].entities["sub"]]
+            runs = [with_companions(bold, own, shared) for bold in bolds]
+            mask = Path(parameters["mask"]) if parameters.get("mask") else None
+            plans.append(_checked(label, runs, atlases, parameters["atlas"], mask))
+        except (AtlasError, ValueError, OSError) as error:
+            problems[label] = f"{label}: {error}"
+        except KeyError as error:
+            problems[label] = f"{label}: its model.json lacks {error}: run its participant level again"
+    return plans, problems
+
+
+def _checked(label: str, runs: list[Run], atlases: dict, atlas: str, mask_file: Path | None) -> SubjectPlan:
+    """A plan whose runs fit together, with its atlas."""
+    headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
+    pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
+    return SubjectPlan(label, runs, headers, *pair, mask_file)
 
 
 def check_companions(plan: SubjectPlan, mean_image: Path | None = None, needs_confounds: bool = False) -> None:

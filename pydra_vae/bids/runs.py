@@ -26,6 +26,8 @@ class Run:
         Brain mask, reference and the subject's T1w in the same space.
     confounds, confounds_json : Path or None
         fMRIPrep's table, and its description.
+    events : Path or None
+        Table of what happened in the run, where it lies among the derivatives.
     sidecars : tuple of Path
         JSON files that apply, from the dataset's down to the run's own; the last one wins.
     entities : dict of str
@@ -46,6 +48,7 @@ class Run:
     sidecars: tuple[Path, ...] = ()
     boldref: Path | None = None
     t1w: Path | None = None
+    events: Path | None = None
     _metadata: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -98,6 +101,7 @@ def with_companions(bold: BidsFile, own: Sequence[BidsFile], shared: Sequence[Bi
         confounds_json=_companion(bold, own, **table, extension=(".json",)) if confounds else None,
         sidecars=tuple(_sidecars(bold, [*shared, *own])),
         t1w=_t1w(bold, own),
+        events=_companion(bold, own, **table | {"desc": None, "suffix": ("events",)}, extension=(".tsv",)),
     )
 
 
