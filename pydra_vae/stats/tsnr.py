@@ -128,30 +128,6 @@ def gain(before: np.ndarray, after: np.ndarray) -> Gain:
     )
 
 
-def parcel_means(values: np.ndarray, parcels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean of finite values in each parcel.
-
-    Parameters
-    ----------
-    values : (K,) array
-    parcels : (K,) int array
-        Parcel of each voxel.
-    labels : (P,) int array
-        Parcels wanted.
-
-    Returns
-    -------
-    means : (P,) array
-        NaN for a parcel without a finite value.
-    """
-    finite = np.isfinite(values)
-    size = int(max(np.max(parcels, initial=0), np.max(labels, initial=0))) + 1
-    total = np.bincount(parcels[finite], weights=values[finite], minlength=size)
-    count = np.bincount(parcels[finite], minlength=size)
-    means = np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
-    return means[labels]
-
-
 def choose_units(units: str, method: str, residual: bool) -> str:
     """Settle the units of tSNR: "scanner" or "scaled".
 

@@ -112,11 +112,11 @@ def _parcels(table):
 
 
 def _row(name, units, before, after, gain, table, parcels) -> dict:
+    from pydra_vae.stats.parcels import parcel_means
     from pydra_vae.stats.tests import signed_rank
-    from pydra_vae.stats.tsnr import parcel_means
 
-    numbers, labels = table["parcel"].to_numpy(), parcels["parcel"].to_numpy()
-    by_parcel = signed_rank(parcel_means(before, numbers, labels), parcel_means(after, numbers, labels))
+    numbers = table["parcel"].to_numpy()
+    by_parcel = signed_rank(parcel_means(before, numbers)[1], parcel_means(after, numbers)[1])
     return {
         "model": name,
         "units": units,
@@ -127,18 +127,15 @@ def _row(name, units, before, after, gain, table, parcels) -> dict:
         "wilcoxon_log10p": gain.test.log10_p,
         "effect_size": gain.test.effect_size,
         "n_voxels": gain.n,
-        "wilcoxon_log10p_parcels": by_parcel.log10_p if len(labels) else None,
-        "effect_size_parcels": by_parcel.effect_size if len(labels) else None,
-        "n_parcels": len(labels),
+        "wilcoxon_log10p_parcels": by_parcel.log10_p if len(parcels) else None,
+        "effect_size_parcels": by_parcel.effect_size if len(parcels) else None,
+        "n_parcels": len(parcels),
     }
 
 
 def _by_parcel(parcels, table, before, after):
-    import numpy as np
+    from pydra_vae.stats.parcels import parcel_means, parcel_sizes
 
-    from pydra_vae.stats.tsnr import parcel_means
-
-    numbers, labels = table["parcel"].to_numpy(), parcels["parcel"].to_numpy()
-    before, after = (parcel_means(values, numbers, labels) for values in (before, after))
-    n = np.bincount(numbers, minlength=int(labels.max(initial=0)) + 1)[labels]
-    return parcels.assign(before=before, after=after, gain=100 * (after / before - 1), n=n)
+    numbers = table["parcel"].to_numpy()
+    before, after = (parcel_means(values, numbers)[1] for values in (before, after))
+    return parcels.assign(before=before, after=after, gain=100 * (after / before - 1), n=parcel_sizes(numbers))

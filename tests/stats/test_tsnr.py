@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from pydra_vae.stats.tests import signed_rank
-from pydra_vae.stats.tsnr import choose_units, gain, parcel_means, tsnr
+from pydra_vae.stats.tsnr import choose_units, gain, tsnr
 
 RNG = np.random.default_rng(0)
 
@@ -31,11 +31,6 @@ def test_series_without_variance_have_no_tsnr():
     found = gain(values, values * 1.1)
     assert found.n == 1 and found.mean == pytest.approx(10)
     assert gain(values[:1], values[:1]).n == 0
-
-
-def test_parcel_means():
-    values, parcels = np.array([1.0, 3, np.nan, 8]), np.array([1, 1, 2, 5])
-    np.testing.assert_array_equal(parcel_means(values, parcels, np.array([1, 2, 5, 9])), [2, np.nan, 8, np.nan])
 
 
 def test_units():
