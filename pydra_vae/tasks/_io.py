@@ -82,6 +82,22 @@ def load_controls(path: Path) -> dict[int, Pca]:
         raise ValueError(f"{path} holds no controls ({error}): give the controls.safetensors of FitControls") from error
 
 
+def first_components(path: Path, size: int, n_frames: int) -> Pca:
+    """The PCA of that size, cut from the largest in the file; the error names the file."""
+    largest = max(load_controls(path).values(), key=lambda pca: len(pca.components))
+    if not 1 <= size <= len(largest.components):
+        raise ValueError(
+            f"{path} holds PCAs of at most {len(largest.components)} components and {size} were asked for: "
+            f"run FitControls with latent_dim={size}"
+        )
+    if len(largest.mean) != n_frames:
+        raise ValueError(
+            f"{path} was fitted on {len(largest.mean)} frames but the series has {n_frames}: "
+            "give the controls of the same runs"
+        )
+    return largest.first(size)
+
+
 def control_name(size: int, latent_dim: int) -> str:
     """How a PCA is called in tables; ICA of the model's size spans the same subspace."""
     return f"pca-{size} = ica-{size}" if size == latent_dim else f"pca-{size}"

@@ -107,7 +107,7 @@ def test_a_late_parameter_recomputes_only_what_depends_on_it(demo):
     rows = table(done)
     computed = {step for step, (n, *_) in rows.items() if n}
     assert {"ReconstructionError", "SubjectReport"} <= computed
-    assert computed <= {"ReconstructionError", "SubjectMetrics", "SubjectVerdict", "SubjectReport", "GroupMetrics",
+    assert computed <= {"ReconstructionError", "SubjectMetrics", "SubjectVerdict", "SubjectReport", "GatherTables",
                         "GroupReport"}  # fmt: skip
     assert "emse_frame" in rows["ReconstructionError"][3]
 
@@ -127,7 +127,7 @@ def test_group_needs_only_the_output_folder(demo, tmp_path):
     shutil.copytree(folder / "output", tmp_path / "output", copy_function=shutil.copy2)
     done = finn(folder / "data", tmp_path / "output", "group", "--work-dir", tmp_path / "empty", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert set(table(done)) == {"GroupMetrics", "GroupReport"}
+    assert set(table(done)) == {"GatherTables", "GroupReport"}
 
 
 def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
