@@ -1,4 +1,4 @@
-"""GatherTables, PcaScores, ScoreFit, TransferError: small steps around a sweep of fits and a matrix of transfer."""
+"""GatherTables, PcaScores, ScoreFit, TransferError, ChooseSize: around a sweep of fits and a matrix of transfer."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from pydra_vae.engine.step import call
 from pydra_vae.stats.normalise import Scaling
 from pydra_vae.stats.pca import fit_pca
+from pydra_vae.tasks.choose_size import ChooseSize
 from pydra_vae.tasks.fit_controls import FitControls
 from pydra_vae.tasks.fit_cvae import FitCvae
 from pydra_vae.tasks.gather_tables import GatherTables
@@ -221,3 +222,70 @@ def test_what_cannot_be_transferred_says_why(fitted, controls, subject, tmp_path
     other = {**subject, "scaling": tmp_path / "minmax.safetensors"}
     row = transfer(fitted, controls, other, tmp_path, target="b")
     assert row["reason"] == "b is scaled by minmax, the model of a takes zscore"
+
+
+# ---- ChooseSize ----------------------------------------------------------------------------------
+
+SIZES = (2, 4, 6, 9, 12, 16)
+
+
+def sweep_of(path, subjects=("a", "b", "c"), seeds=(0, 1), sizes=SIZES, at=9):
+    """A table of ScoreFit's columns with an elbow of the CVAE at `at`, none of the PCA."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"participant_id": who, "latent_dim": size, "seed": seed, "setting": "n/a",
+         "mse_val": max(at - size, 0) + 2 + level, "mse_test": max(at - size, 0) + 3 + level,
+         "pca_mse_val": 10 / size, "pca_mse_test": 11 / size}
+        for who in subjects for level in [rng.normal()] for seed in seeds for size in sizes
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(path, sep="\t", index=False)
+    return table
+
+
+def choose(table, cwd):
+    made = call(ChooseSize, cwd=cwd, sweep=table, n_bootstrap=100)
+    return json.loads(Path(made.choice).read_text()), read(made.curve)
+
+
+def test_the_planted_size_is_chosen(tmp_path):
+    table = sweep_of(tmp_path / "sweep.tsv")
+    choice, curve = choose(tmp_path / "sweep.tsv", tmp_path)
+    assert (choice["size"], choice["low"], choice["high"], choice["verdict"]) == (9, 9, 9, "elbow")
+    assert choice["shares"]["9"] == 1 and choice["n_curves"] == 6 and choice["n_subjects"] == 3
+    assert choice["pca_size"] is None and choice["pca_sentence"].startswith("no elbow")
+    assert "elbow of the mean validation error" in choice["rule"]
+    assert list(curve) == ["model", "latent_dim", "mse_mean", "mse_sd", "mse_low", "mse_high", "n", "val_mean"]
+    assert curve["model"].tolist() == ["cvae"] * 6 + ["pca"] * 6 and curve["latent_dim"].tolist() == [*SIZES, *SIZES]
+    by_size = table.groupby("latent_dim")
+    np.testing.assert_allclose(curve["mse_mean"][:6], by_size["mse_test"].mean(), rtol=1e-6)
+    np.testing.assert_allclose(curve["mse_sd"][:6], by_size["mse_test"].std(), rtol=1e-6)
+    np.testing.assert_allclose(curve["val_mean"][6:], by_size["pca_mse_val"].mean(), rtol=1e-6)
+    assert (curve["mse_low"] <= curve["mse_mean"] + 1e-6).all()
+    assert (curve["mse_mean"] <= curve["mse_high"] + 1e-6).all()
+
+
+def test_a_sweep_of_one_subject_or_of_one_fit_is_not_refused(tmp_path):
+    sweep_of(tmp_path / "one.tsv", subjects=("a",), seeds=(0,))
+    choice, curve = choose(tmp_path / "one.tsv", tmp_path)
+    assert (choice["size"], choice["low"], choice["verdict"], choice["n_curves"]) == (9, None, "uncertain", 1)
+    assert curve["mse_sd"].isna().all()
+    table = sweep_of(tmp_path / "few.tsv", sizes=(4, 9)).drop(columns="participant_id")
+    table[table["seed"] == 0][:2].to_csv(tmp_path / "few.tsv", sep="\t", index=False)
+    choice, _ = choose(tmp_path / "few.tsv", tmp_path)
+    assert choice["size"] is None and "give at least 5" in choice["sentence"]
+
+
+def test_incomplete_curves_are_left_out_and_strange_tables_refused(tmp_path):
+    table = sweep_of(tmp_path / "sweep.tsv")
+    table[3:].to_csv(tmp_path / "part.tsv", sep="\t", index=False)
+    assert choose(tmp_path / "part.tsv", tmp_path)[0]["n_curves"] == 5
+    pd.concat([table, table]).to_csv(tmp_path / "twice.tsv", sep="\t", index=False)
+    with pytest.raises(ValueError, match="several fits of 2 latents with seed 0 of a: give those of one setting"):
+        choose(tmp_path / "twice.tsv", tmp_path)
+    table.drop(columns=["mse_val", "seed"]).to_csv(tmp_path / "other.tsv", sep="\t", index=False)
+    with pytest.raises(ValueError, match="lacks the columns seed, mse_val"):
+        choose(tmp_path / "other.tsv", tmp_path)
+    table[:0].to_csv(tmp_path / "none.tsv", sep="\t", index=False)
+    with pytest.raises(ValueError, match="has no rows"):
+        choose(tmp_path / "none.tsv", tmp_path)
