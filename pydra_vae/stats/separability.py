@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 N_FOLDS = 5
-N_NEIGHBOURS = 15
+N_NEIGHBOURS, N_CANDIDATES = 15, 300
 N_VOXELS = 4000
 _NONE = ("", "n/a")
 
@@ -98,7 +98,8 @@ def separability_of(
     if not len(rows):
         return Separation(**dict.fromkeys(_FIGURES, np.nan), **size)
     x = np.asarray(latents[rows], dtype=np.float64)
-    space = _Space(x - x.mean(axis=0), _distances(x), members.reshape(-1))
+    distance = _distances(x)
+    space = _Space(x - x.mean(axis=0), distance, _order(distance), members.reshape(-1))
     rng = np.random.default_rng([seed, 1])
     if not n_shuffles:
         return Separation(**space.figures(label, rng), **size)
@@ -150,10 +151,11 @@ def parcel_folds(label: np.ndarray, rng: np.random.Generator, n_folds: int = N_F
 
 @dataclass(frozen=True)
 class _Space:
-    """Centred places x (N, n), their distances (N, N), and each voxel's parcel as an index (N,)."""
+    """Centred places x (N, n), their distances (N, N), nearest voxels (N, M), and parcels as an index (N,)."""
 
     x: np.ndarray
     distance: np.ndarray
+    order: np.ndarray
     parcel: np.ndarray
 
     def figures(self, label: np.ndarray, rng) -> dict[str, float]:
@@ -161,7 +163,7 @@ class _Space:
         y = label[self.parcel]
         n_networks = int(label.max()) + 1
         fold = parcel_folds(label, rng)[self.parcel]
-        knn, knn_sd = _accuracy(_nearest(self.distance, y, fold, n_networks), y, fold)
+        knn, knn_sd = _accuracy(_nearest(self.order, self.distance, y, fold, n_networks), y, fold)
         probe, probe_sd = _accuracy(_probe(self.x, y, fold, n_networks), y, fold)
         return {
             "silhouette": _silhouette(self.distance, y, n_networks),
@@ -204,16 +206,32 @@ def _variance_ratio(x, y, n) -> float:
     return float(np.sum(count * means**2) / within) if within > 0 else np.nan
 
 
-def _nearest(distance, y, fold, n) -> np.ndarray:
+def _order(distance) -> np.ndarray:
+    """The nearest voxels of each one, nearest first, itself left out, (N, ≤ 300): sorted once for all shuffles."""
+    distance = distance + np.diag(np.full(len(distance), np.inf, np.float32))
+    n = min(N_CANDIDATES, len(distance) - 1)
+    near = np.argpartition(distance, n - 1, axis=1)[:, :n]
+    return np.take_along_axis(near, np.take_along_axis(distance, near, axis=1).argsort(axis=1, kind="stable"), axis=1)
+
+
+def _nearest(order, distance, y, fold, n) -> np.ndarray:
     """What the nearest voxels of other folds are, each network's votes over its share of those voxels."""
-    found = np.zeros(len(y), dtype=int)
+    votes = _votes(order, y, fold, fold, n)
+    few = np.flatnonzero((fold[order] != fold[:, None]).sum(axis=1) < N_NEIGHBOURS)
+    if len(few):  # large parcels: look among all voxels
+        votes[few] = _votes(distance[few].argsort(axis=1, kind="stable"), y, fold, fold[few], n)
     for train, test in _parts(fold):
-        k = min(N_NEIGHBOURS, len(train))
-        near = np.argpartition(distance[np.ix_(test, train)], k - 1, axis=1)[:, :k]
-        share = np.maximum(np.bincount(y[train], minlength=n), 1)
-        votes = np.stack([(y[train][near] == network).sum(axis=1) for network in range(n)], axis=1) / share
-        found[test] = votes.argmax(axis=1)
-    return found
+        votes[test] /= np.maximum(np.bincount(y[train], minlength=n), 1)
+    return votes.argmax(axis=1)
+
+
+def _votes(order, y, fold, own_fold, n) -> np.ndarray:
+    """Votes of the first 15 of `order` that are in another fold, (len(order), networks)."""
+    counts = fold[order] != own_fold[:, None]
+    counts &= np.cumsum(counts, axis=1, dtype=np.int32) <= N_NEIGHBOURS
+    row, place = np.nonzero(counts)
+    votes = np.bincount(row * n + y[order[row, place]], minlength=len(order) * n)
+    return votes.reshape(len(order), n).astype(float)
 
 
 def _probe(x, y, fold, n) -> np.ndarray:

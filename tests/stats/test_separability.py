@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pydra_vae.stats.separability import _distances, _Space, parcel_folds, sample_voxels, separability_of
+from pydra_vae.stats import separability
+from pydra_vae.stats.separability import _distances, parcel_folds, sample_voxels, separability_of
 
 N_NETWORKS, N_PARCELS, VOXELS = 6, 60, 20
 RNG = np.random.default_rng(0)
@@ -59,6 +60,23 @@ def test_silhouette_and_probe_are_those_of_sklearn():
         lda = LinearDiscriminantAnalysis(solver="lsqr", priors=np.full(N_NETWORKS, 1 / N_NETWORKS))
         theirs[fold == f] = lda.fit(x[fold != f], Y[fold != f]).predict(x[fold == f])
     assert found.probe_accuracy == pytest.approx(balanced_accuracy_score(Y, theirs), abs=0.01)
+
+
+@pytest.mark.parametrize("n_parcels", [N_PARCELS, 12])  # 12: parcels of 100 voxels, more than the candidates
+def test_neighbours_are_those_of_sklearn(n_parcels, monkeypatch):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    monkeypatch.setattr(separability, "N_CANDIDATES", 60)
+    label, parcel = np.arange(n_parcels) % N_NETWORKS, np.arange(len(Y)) * n_parcels // len(Y)
+    y = label[parcel]
+    x = np.random.default_rng(0).normal(size=(n_parcels, 9))[parcel] + np.eye(9)[y] + space()
+    found = separability_of(x, np.array([f"N{n}" for n in range(N_NETWORKS)])[y], parcel + 1)
+    fold, recall = parcel_folds(label, np.random.default_rng([0, 1]))[parcel], np.zeros((len(y), N_NETWORKS))
+    for f in range(5):
+        knn = KNeighborsClassifier(15).fit(x[fold != f], y[fold != f])
+        recall[fold == f] = knn.predict_proba(x[fold == f]) / np.bincount(y[fold != f])
+    right = recall.argmax(axis=1) == y
+    assert found.knn_accuracy == pytest.approx(np.mean([right[y == n].mean() for n in range(N_NETWORKS)]), abs=2e-3)
 
 
 def test_variance_ratio_in_closed_form():
@@ -132,4 +150,3 @@ def test_distances_of_far_away_voxels():
     x = space(3) + 1e4  # float32 would lose the differences, were the mean not removed first
     expected = np.linalg.norm(x[:50, None] - x[None, :50], axis=2)
     np.testing.assert_allclose(_distances(x)[:50, :50] * x.std(axis=0).mean(), expected, rtol=0.05, atol=0.01)
-    assert _Space(x, _distances(x), PARCEL - 1).figures(LABEL, RNG)["silhouette"] < 0.05
