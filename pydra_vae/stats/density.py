@@ -135,3 +135,25 @@ def fit_density(z: np.ndarray, kind: str = "gmm", seed: int = 0) -> Density:
     best = fits[min(bic, key=bic.get)]
     roots = np.linalg.cholesky(best.covariances_) * sd[:, None]
     return Density(best.weights_ / best.weights_.sum(), best.means_ * sd + mean, roots, bic)
+
+
+def novelty(drawn: np.ndarray, z: np.ndarray, seed: int = 0) -> float:
+    """Median distance of drawn codes to the nearest code of the data, over that of the data's codes among themselves.
+
+    About 1 when the draws are new members of the same cloud; 0 when they copy it, far above 1 when they lie outside.
+
+    Parameters
+    ----------
+    drawn : (n, D) array
+    z : (K, D) array
+        Up to 5,000 of them are the references; distances are in their standard deviations.
+    seed : int
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    references = np.asarray(z[np.sort(np.random.default_rng(seed).permutation(len(z))[:N_REFERENCE])], dtype=np.float64)
+    sd = np.maximum(references.std(axis=0), np.finfo(float).tiny)
+    search = NearestNeighbors(n_neighbors=1).fit(references / sd)
+    # without an argument a point is not its own neighbour
+    among = np.median(search.kneighbors()[0])
+    return float(np.median(search.kneighbors(np.asarray(drawn) / sd)[0]) / among) if among > 0 else np.nan
