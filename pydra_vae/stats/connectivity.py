@@ -29,6 +29,8 @@ def parcel_distances(means: np.ndarray) -> np.ndarray:
     """
     from scipy.spatial.distance import pdist, squareform
 
+    if len(means) < 2:
+        return np.zeros((len(means),) * 2)
     return squareform(pdist(np.asarray(means, dtype=np.float64)))
 
 
@@ -44,6 +46,8 @@ def connectivity(series: np.ndarray, weights: np.ndarray | None = None) -> np.nd
     from pydra_vae.stats.chunks import columns_of, frame_weights
 
     used = np.asarray(series, dtype=np.float64)[:, columns_of(frame_weights(weights, series.shape[1]))]
+    if len(used) < 2:
+        return np.ones((len(used),) * 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.corrcoef(used)
 

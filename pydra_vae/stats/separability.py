@@ -76,7 +76,7 @@ def separability_of(
     seed : int
         Of the sample, the folds and the shuffles.
     n_voxels : int
-        At most so many voxels, drawn at random.
+        At most so many voxels, drawn at random, evenly over parcels.
     n_shuffles : int
         If not 0: the mean over so many permutations of the networks over parcels, the null of the figures.
 
@@ -116,6 +116,8 @@ _FIGURES = ("silhouette", "knn_accuracy", "knn_sd", "probe_accuracy", "probe_sd"
 def sample_voxels(network: np.ndarray, parcel: np.ndarray, n_voxels: int = N_VOXELS, seed: int = 0) -> np.ndarray:
     """Rows of at most n_voxels voxels that can be used, ascending; none where nothing can be separated.
 
+    As many are drawn from each parcel as it has, up to one number for all: none is left out, none outweighs.
+
     Examples
     --------
     >>> sample_voxels(np.array(["A", "A", "B", "B", "C", ""]), np.array([1, 2, 3, 4, 5, 6])).tolist()
@@ -130,7 +132,12 @@ def sample_voxels(network: np.ndarray, parcel: np.ndarray, n_voxels: int = N_VOX
     rows = np.flatnonzero(usable)
     if len(np.unique(network[rows])) < 2:
         return rows[:0]
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:n_voxels])
+    drawn = np.random.default_rng(seed).permutation(rows)
+    by_parcel = np.argsort(parcel[drawn], kind="stable")
+    sizes = np.unique(parcel[drawn], return_counts=True)[1]
+    turn = np.empty(len(drawn), dtype=int)  # the how-manieth voxel of its parcel each one is
+    turn[by_parcel] = np.arange(len(drawn)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(drawn[np.argsort(turn, kind="stable")[:n_voxels]])
 
 
 def parcel_folds(label: np.ndarray, rng: np.random.Generator, n_folds: int = N_FOLDS) -> np.ndarray:

@@ -6,6 +6,8 @@ from fileformats.generic import File
 
 from pydra_vae.engine.step import step
 
+MM = "raw distance mm"
+
 
 @step(outputs={"geometry": File, "matrices": File, "parcels": File})
 def ConnectivityGeometry(
@@ -48,9 +50,9 @@ def ConnectivityGeometry(
     Returns
     -------
     geometry : file
-        TSV, one row a space (cvae, pca, both also whitened, the larger PCA, raw, mm): space, r (Spearman of
-        −distance with connectivity), p_mantel, r_partial and p_partial (distance in mm removed), n_parcels.
-        No rows with fewer than four parcels.
+        TSV, one row a space (cvae, pca, both also whitened, the larger PCA, raw series, raw distance mm): space,
+        r (Spearman of −distance with connectivity), p_mantel, r_partial and p_partial (distance in mm removed),
+        n_parcels. No rows with fewer than four parcels.
     matrices : file
         Safetensors: fc, cvae, pca, mm, each (P, P) float32.
     parcels : file
@@ -63,24 +65,27 @@ def ConnectivityGeometry(
     from pydra_vae.stats.connectivity import connectivity, geometry_of, parcel_distances
     from pydra_vae.tasks._io import load_array, load_controls, read_weights
     from pydra_vae.tasks._parcels import Parcels
+    from pydra_vae.tasks._scores import pca_scores, whitened
 
     parcels, x = Parcels.load(voxels, scaling, mask), load_array(scaled)
     weights = read_weights(frames, x.shape[1])
-    series, table = parcels.means(x, Path(scaled)), parcels.table()
+    series, table, pcas = parcels.means(x, Path(scaled)), parcels.table(), load_controls(controls)
+    scores = pca_scores(pcas, series)  # those of a mean series are the mean of the scores
     places = {
         **_latents(parcels, load_array(latents), Path(latents)),
-        **_pca(load_controls(controls), series),
-        "raw": series[:, weights > 0],
-        "mm": table[["x", "y", "z"]].to_numpy(),
+        **scores,
+        "pca whitened": whitened(pcas, scores),
+        "raw series": series[:, weights > 0],
+        MM: table[["x", "y", "z"]].to_numpy(),
     }
     distances = {space: parcel_distances(means) for space, means in places.items()}
     fc, rows = connectivity(series, weights), []
     if len(table) > 3:
         for space, distance in distances.items():
-            found = geometry_of(distance, fc, distances["mm"], n_permutations, seed)
+            found = geometry_of(distance, fc, distances[MM], n_permutations, seed)
             rows.append({"space": space, **vars(found), "n_parcels": len(table)})
     columns = ["space", "r", "p_mantel", "r_partial", "p_partial", "n_parcels"]
-    shown = {"fc": fc, **{space: distances[space] for space in ("cvae", "pca", "mm")}}
+    shown = {"fc": fc, "cvae": distances["cvae"], "pca": distances["pca"], "mm": distances[MM]}
     return (
         write_table(Path("geometry.tsv"), pd.DataFrame(rows, columns=columns)),
         _save(Path("matrices.safetensors"), {name: np.float32(matrix) for name, matrix in shown.items()}),
@@ -92,17 +97,6 @@ def _latents(parcels, z, path) -> dict:
     from pydra_vae.stats.connectivity import whiten
 
     return {"cvae": parcels.means(z, path), "cvae whitened": parcels.means(whiten(z), path)}
-
-
-def _pca(controls, series) -> dict:
-    """Scores of the mean series are the means of the scores; whitened by the training voxels' variances."""
-    import numpy as np
-
-    same = next(iter(controls))
-    scores = {("pca" if k == same else f"pca-{k}"): pca.encode(series) for k, pca in controls.items()}
-    spread = np.sqrt(controls[same].explained)
-    scores["pca whitened"] = np.divide(scores["pca"], spread, out=np.zeros_like(scores["pca"]), where=spread > 0)
-    return scores
 
 
 def _save(path, arrays) -> Path:

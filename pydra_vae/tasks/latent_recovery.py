@@ -56,12 +56,13 @@ def LatentRecovery(
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.tasks._io import load_array, load_controls
     from pydra_vae.tasks._parcels import Parcels
+    from pydra_vae.tasks._scores import pca_scores
 
     parcels, x = Parcels.load(voxels, scaling, mask), load_array(scaled)
     planted = extract(Path(truth), load_mask(Path(mask)))[Scaling.load(Path(scaling)).kept]
     here = planted.any(axis=1) & (parcels.parcel > 0)
     number = parcels.parcel[here]
-    places = {"cvae": load_array(latents), **_pca(load_controls(controls), x)}
+    places = {"cvae": load_array(latents), **pca_scores(load_controls(controls), x)}
     places |= {"diffusion": load_array(gradients)} if gradients else {}
     rows = []
     for space, place in (places | {"mm": parcels.space.mm}).items():
@@ -76,15 +77,3 @@ def _names(n: int) -> list[str]:
     from pydra_vae.simulate.response import LATENTS
 
     return list(LATENTS) if n == len(LATENTS) else [f"latent{i + 1}" for i in range(n)]
-
-
-def _pca(controls, x) -> dict:
-    import numpy as np
-
-    from pydra_vae.stats.chunks import row_chunks
-
-    same = next(iter(controls))
-    return {
-        ("pca" if k == same else f"pca-{k}"): np.vstack([pca.encode(x[rows]) for rows in row_chunks(*x.shape)])
-        for k, pca in controls.items()
-    }

@@ -48,7 +48,7 @@ def Separability(
     seed : int
         Of the sample of voxels, the folds and the shuffles.
     n_voxels : int
-        At most so many voxels, drawn at random.
+        At most so many voxels, drawn at random, evenly over parcels.
     n_shuffles : int
         Permutations of the networks over parcels.
 
@@ -64,6 +64,7 @@ def Separability(
     from pydra_vae.bids.tables import write_table
     from pydra_vae.stats.separability import Separation, sample_voxels, separability_of
     from pydra_vae.tasks._io import load_array, load_controls, read_weights
+    from pydra_vae.tasks._scores import pca_scores, whitened
     from pydra_vae.tasks._space import Space
 
     space, x, z = Space.load(voxels, scaling, mask), load_array(scaled), load_array(latents)
@@ -71,10 +72,12 @@ def Separability(
     rows = sample_voxels(space.network, space.parcel, n_voxels, seed)
     table = []
     if len(rows):
-        series = x[rows]
+        series, pcas = x[rows], load_controls(controls)
+        scores = pca_scores(pcas, series)
         places = {
             "raw": series[:, weights > 0],
-            **_pca(load_controls(controls), series),
+            **scores,
+            "ica": whitened(pcas, scores),
             **({"diffusion": load_array(gradients)[rows]} if gradients else {}),
             **_latents(z, rows),
             "mm": space.mm[rows],
@@ -96,14 +99,3 @@ def _latents(z, rows) -> dict:
     from pydra_vae.stats.connectivity import whiten
 
     return {"cvae": z[rows], "cvae whitened": whiten(z)[rows]}
-
-
-def _pca(controls, series) -> dict:
-    """Scores on their own scale, and those of the model's size whitened by the training voxels' variances."""
-    import numpy as np
-
-    same = next(iter(controls))
-    scores = {("pca" if k == same else f"pca-{k}"): pca.encode(series) for k, pca in controls.items()}
-    spread = np.sqrt(controls[same].explained)
-    scores["ica"] = np.divide(scores["pca"], spread, out=np.zeros_like(scores["pca"]), where=spread > 0)
-    return scores

@@ -35,6 +35,8 @@ def test_connectivity_leaves_out_censored_frames():
     broken = np.where(weights, series, 1e6)
     np.testing.assert_allclose(connectivity(broken, weights), np.corrcoef(series[:, weights]), rtol=1e-6)
     assert np.isnan(connectivity(np.ones((3, 9)))).all()
+    for n in (0, 1):
+        assert connectivity(np.ones((n, 9))).shape == parcel_distances(np.ones((n, 9))).shape == (n, n)
 
 
 def test_distances_do_not_depend_on_rotation():

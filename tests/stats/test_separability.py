@@ -137,6 +137,14 @@ def test_what_cannot_be_used_is_left_out():
     assert same.silhouette == few.silhouette
 
 
+def test_sample_is_even_over_parcels():
+    parcel = np.repeat(np.arange(1, 5), [1000, 500, 40, 3])
+    network = np.where(parcel % 2, "A", "B")
+    rows = sample_voxels(network, parcel, 200)
+    assert np.bincount(parcel[rows])[1:].tolist() in ([79, 78, 40, 3], [78, 79, 40, 3])
+    assert (rows != sample_voxels(network, parcel, 200, seed=1)).any()
+
+
 @pytest.mark.parametrize("network", ["", "n/a", "one"])
 def test_without_networks_nothing_is_claimed(network):
     found = separability_of(space(), np.full(len(Y), network), PARCEL)
