@@ -53,13 +53,24 @@ def shared_rows(
         raise ValueError(f"{len(positions)} arrays of positions do not fit {len(voxel_mm)} sizes of voxels")
     labels = [str(n + 1) for n in range(len(positions))] if labels is None else list(labels)
     edges = np.asarray(voxel_mm, dtype=float).reshape(len(positions), 3)
-    coarsest = int(np.argmax(edges.prod(axis=1).round(6)))
-    places = np.asarray(positions[coarsest], dtype=float)
-    reach = edges[coarsest].max() / 2 + ROUNDING_MM
+    reference = coarsest(edges)
+    places = np.asarray(positions[reference], dtype=float)
+    reach = edges[reference].max() / 2 + ROUNDING_MM
     found = np.stack([_same_places(places, np.asarray(own, dtype=float), reach) for own in positions])
     everywhere = (found >= 0).all(axis=0)
     _check_enough(found, [len(own) for own in positions], int(everywhere.sum()), labels)
     return found[:, everywhere]
+
+
+def coarsest(voxel_mm: Sequence[np.ndarray]) -> int:
+    """Index of the reference: the first of the subjects with the largest voxels.
+
+    Examples
+    --------
+    >>> coarsest([[2, 2, 2], [3, 3, 3], [3, 3, 3]])
+    1
+    """
+    return int(np.argmax(np.asarray(voxel_mm, dtype=float).prod(axis=1).round(6)))
 
 
 def _same_places(places: np.ndarray, own: np.ndarray, reach: float) -> np.ndarray:
