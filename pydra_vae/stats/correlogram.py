@@ -1,0 +1,90 @@
+"""At what distance does a map become another one? Spatial autocorrelation on the voxel grid, and its length.
+
+The correlogram r(h) is the mean product z_i z_j of the standardised map over all pairs of voxels at
+distance h. All pairs are counted at once: the sum of products at each offset is an autocorrelation of the
+zero-padded volume (Wiener–Khinchin), and that of the mask gives their number.
+"""
+
+import numpy as np
+
+from pydra_vae.stats.moran import standardised
+
+LENGTH_LEVEL = 1 / np.e
+
+
+def correlogram(x: np.ndarray, ijk: np.ndarray, voxel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Autocorrelation of each map against distance.
+
+    Parameters
+    ----------
+    x : (K, n) array
+        Maps of K voxels, in columns.
+    ijk : (K, 3) int array
+        Voxel indices.
+    voxel_mm : (3,) array
+        Edges of a voxel in mm.
+
+    Returns
+    -------
+    distance : (B,) float64 array
+        Ascending, in mm, from 0; mean of the pairs in a bin as wide as half the shortest edge.
+    r : (B, n) float64 array
+        1 at distance 0; NaN for a constant map.
+    """
+    from scipy.fft import irfftn, next_fast_len, rfftn
+
+    at = tuple((np.asarray(ijk) - np.min(ijk, axis=0)).T)
+    extent = [int(axis.max()) + 1 for axis in at]
+    shape = [next_fast_len(2 * length - 1, real=True) for length in extent]
+
+    def products(values: np.ndarray) -> np.ndarray:
+        """Sum over pairs at each offset."""
+        volume = np.zeros(shape)
+        volume[at] = values
+        return irfftn(np.abs(rfftn(volume)) ** 2, shape)
+
+    distances = _distances(shape, extent, voxel_mm)
+    pairs = np.round(products(np.ones(len(x))))
+    some = (pairs > 0) & np.isfinite(distances)
+    pairs, distances = pairs[some], distances[some]
+    bins = np.unique(np.round(distances / (np.min(voxel_mm) / 2)), return_inverse=True)[1].reshape(-1)
+    count = np.bincount(bins, pairs)
+    r = [np.bincount(bins, products(column)[some]) / count for column in standardised(x).T]
+    return np.bincount(bins, pairs * distances) / count, np.array(r).reshape(-1, len(count)).T
+
+
+def correlation_length(x: np.ndarray, ijk: np.ndarray, voxel_mm: np.ndarray) -> np.ndarray:
+    """Distance in mm at which the autocorrelation of each map has fallen to 1/e.
+
+    Parameters
+    ----------
+    x, ijk, voxel_mm
+        As for `correlogram`.
+
+    Returns
+    -------
+    length : (n,) float64 array
+        On a straight line between bins: a map without any smoothness gives .63 of the shortest edge.
+        Noise in single voxels shortens it. NaN for a constant map.
+    """
+    distance, r = correlogram(x, ijk, voxel_mm)
+    return np.array([_first_below(distance, column) for column in r.T])
+
+
+def _first_below(distance, r) -> float:
+    below = np.flatnonzero(r < LENGTH_LEVEL)
+    if not below.size or below[0] == 0:
+        return np.nan
+    i = below[0]
+    share = (r[i - 1] - LENGTH_LEVEL) / (r[i - 1] - r[i])
+    return float(distance[i - 1] + share * (distance[i] - distance[i - 1]))
+
+
+def _distances(shape, extent, voxel_mm) -> np.ndarray:
+    """Length of each offset in mm; infinite where the padding reaches beyond the volume."""
+    squares = []
+    for axis in range(3):
+        offset = np.minimum(np.arange(shape[axis]), shape[axis] - np.arange(shape[axis])).astype(float)
+        offset[offset >= extent[axis]] = np.inf
+        squares.append((offset * voxel_mm[axis]) ** 2)
+    return np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
