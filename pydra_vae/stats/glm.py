@@ -43,7 +43,8 @@ def joint_design(
     size = np.linalg.norm(responses, axis=0)
     present = np.linalg.norm(left, axis=0) > np.maximum(FLAT, 1e-2 * size)
     estimator = np.full(responses.T.shape, np.nan)
-    estimator[present] = np.linalg.pinv(np.hstack([responses[:, present], drifts]))[: present.sum()]
+    # times `used`: rounding in frames that were censored, however large their values, must not count
+    estimator[present] = np.linalg.pinv(np.hstack([responses[:, present], drifts]))[: present.sum()] * used
     return estimator, present
 
 

@@ -9,6 +9,7 @@ So no censored frame is ever read, and runs are not joined across their borders.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def autocovariance(
     lengths = [x.shape[1]] if lengths is None else [int(n) for n in lengths]
     max_lag = min(max_lag, min(lengths) // 3)
     bounds = np.cumsum([0, *lengths])
-    runs = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    runs = [slice(a, b) for a, b in pairwise(bounds)]
     pairs = sum(_products(used[None, run].astype(float), max_lag) for run in runs)
     total, variance = np.zeros(max_lag + 1), np.empty(len(x))
     for rows in row_chunks(*x.shape):

@@ -28,10 +28,10 @@ def Reliability(
     """Compare maps of the denoised first half with those of the raw second half.
 
     The model and the PCAs were fitted to the first half alone, and the second is never denoised: two halves that are
-    denoised by one fit share its code, and agree by that (.95 where .75 is true). Raw against raw stands
-    first: a model is worth its while where it lies above. Where there are events, maps are effects of the task (nilearn's
+    denoised by one fit share its code, and agree by that (.95 where .75 is true). Raw against raw stands first: a
+    model is worth its while where it lies above. Where there are events, maps are effects of the task (nilearn's
     responses, drifts slower than 128 s removed, least squares) in units of the raw half's standard deviation;
-    always, correlations between places more than 20 mm apart.
+    always, correlations between places more than 20 mm apart (parcels: their centres, so neighbours can touch).
 
     Parameters
     ----------

@@ -60,18 +60,17 @@ def SampleSeries(
         JSON: the density, how far each column is from the data's, and whether samples are copies of voxels.
     """
     import numpy as np
-    import pandas as pd
 
     from pydra_vae.bids.tables import write_table
     from pydra_vae.stats.density import fit_density, novelty
     from pydra_vae.stats.reconstruction import random_voxels
     from pydra_vae.tasks._io import load_array, write_json
     from pydra_vae.tasks._measured import Measured
-    from pydra_vae.tasks._models import check_data
+    from pydra_vae.tasks._models import check_data, read_config
 
     cwd, rng = Path.cwd(), np.random.default_rng(seed)
     data = Measured.load(scaled, reconstruction, scaling, frames, controls)
-    made = _config(config)
+    made = read_config(Path(config))
     check_data(made, Path(scaled), data.x.shape, scaling, None)
     z, pca = np.asarray(load_array(latents)), data.pcas[data.latent_dim]
     fitted = fit_density(z, density, seed)
@@ -100,16 +99,10 @@ def SampleSeries(
         "novelty": novelty(drawn, z, seed),
     }
     return (
-        write_table(cwd / "samples.tsv", pd.DataFrame(table)),
+        write_table(cwd / "samples.tsv", table),
         cwd / "series.npy",
         write_json(cwd / "samples.json", info),
     )
-
-
-def _config(path):
-    from pydra_vae.tasks._models import read_config
-
-    return read_config(Path(path))
 
 
 def _decode(weights, config, codes):
@@ -145,7 +138,7 @@ def _describe(x, weights, lengths, t_r):
 
 
 def _distances(table, columns, reference="data"):
-    """How far columns are from another: mean |log10 ratio| of spectra and variances, mean |difference| of correlations."""
+    """How far columns are from another: mean |log10 ratio|; of autocorrelations mean |difference|."""
     import numpy as np
 
     found = {}
