@@ -85,8 +85,8 @@ def mantel(
     n = len(a)
     moved, fixed = _square(first, n), _square(second, n)
     r = float(np.round(first @ second, 12))
-    orders = _orders(n, n_permutations, np.random.default_rng(seed))
-    null = np.array([np.vdot(moved[order[:, None], order], fixed) / 2 for order in orders])
+    permuted = orders(n, n_permutations, np.random.default_rng(seed))
+    null = np.array([np.vdot(moved[order[:, None], order], fixed) / 2 for order in permuted])
     extreme = np.abs(null) >= abs(r) - _TIE if alternative == "two-sided" else null >= r - _TIE
     return Mantel(r, float((1 + extreme.sum()) / (1 + len(null))), null)
 
@@ -130,7 +130,14 @@ def _square(pairs, n: int) -> np.ndarray:
     return matrix + matrix.T
 
 
-def _orders(n: int, n_permutations: int, rng) -> Iterator[np.ndarray]:
+def orders(n: int, n_permutations: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random orders of n items; where n! is no more than `n_permutations`, all others than the identity, once.
+
+    Examples
+    --------
+    >>> [order.tolist() for order in orders(2, 10, np.random.default_rng(0))]
+    [[1, 0]]
+    """
     if n <= 12 and factorial(n) <= n_permutations:
         everything = permutations(range(n))
         next(everything)  # the identity
