@@ -60,7 +60,7 @@ class Reply:
 
 
 def serve(connection: Connection, code: dict[Path, str]):
-    """Take pickled jobs from the connection and answer each with a `Reply`, until it is closed.
+    """Take pickled jobs from the connection and answer each with a `Reply`, a list with a list, until it is closed.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def serve(connection: Connection, code: dict[Path, str]):
         _redirect(os.devnull)
         while True:
             pickled = connection.recv_bytes()
-            connection.send(_run(pickled))
+            connection.send(_answer(pickled))
 
 
 def hold_standard_numbers():
@@ -103,25 +103,39 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _run(pickled: bytes) -> Reply:
+def _answer(pickled: bytes) -> Reply | list[Reply]:
+    """Compute a job, or a list of them together."""
+    from pydra_vae.engine.together import Together  # which runs its jobs as this module does
+
+    try:
+        work, rerun = cloudpickle.loads(pickled)
+        return Together(work, rerun).run() if isinstance(work, list) else attempt(work, rerun)
+    except BaseException as error:
+        return _failure(Reply(), error)
+
+
+def attempt(job, rerun: bool) -> Reply:
+    """Compute one job as Pydra does, and turn whatever comes of it into a reply."""
     reply = Reply()
     began = time.monotonic()
-    job = None
     try:
-        job, rerun = cloudpickle.loads(pickled)
         job.hooks.pre_run_task = functools.partial(_begin, reply, job.hooks.pre_run_task)
         result = job.run(rerun=rerun)
         if reply.computed:
             results.record_sizes(result.outputs, job.cache_dir)
     except BaseException as error:
-        reply.message = "".join(traceback.format_exception_only(error)).strip()
-        reply.traceback = _from_the_step_on(error)
-        if job is not None:
-            _spoil(job)
-            write_crash(job, reply.traceback)
+        _failure(reply, error)
+        _spoil(job)
+        write_crash(job, reply.traceback)
     finally:
         reply.seconds = time.monotonic() - began
         _redirect(os.devnull)
+    return reply
+
+
+def _failure(reply: Reply, error: BaseException) -> Reply:
+    reply.message = "".join(traceback.format_exception_only(error)).strip()
+    reply.traceback = _from_the_step_on(error)
     return reply
 
 

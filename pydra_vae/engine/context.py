@@ -24,6 +24,7 @@ class _Step:
 
     cache_dir: Path
     key: str | None = None
+    also: tuple[Path, ...] = ()
     last_time: float = float("-inf")
     last_fields: tuple[str, ...] | None = None
     pending: dict = field(default_factory=dict)
@@ -32,7 +33,7 @@ class _Step:
 _current: ContextVar[_Step | None] = ContextVar("pydra_vae_step", default=None)
 
 
-def set_for_step(cache_dir, key: str):
+def set_for_step(cache_dir, key: str, also=()):
     """Tell the step that is about to run, in this thread, its folder and its key.
 
     Parameters
@@ -43,8 +44,10 @@ def set_for_step(cache_dir, key: str):
     key : str
         What identifies the step with all its inputs: Pydra's checksum. Under Nipype too, where the folder's name
         says nothing about the inputs: with the folder as key, seed 2 would resume seed 1's fit.
+    also : sequence of paths
+        Folders of other steps that are computed with it and report the same progress.
     """
-    _current.set(_Step(Path(cache_dir).absolute(), str(key)))
+    _current.set(_Step(Path(cache_dir).absolute(), str(key), tuple(map(Path, also))))
 
 
 def clear():
@@ -78,7 +81,7 @@ def progress(**fields):
             state.pending = {"time": time.time(), **fields}
             return
         state.last_time, state.last_fields, state.pending = now, names, {}
-        _append(state.cache_dir, {"time": time.time(), **fields})
+        _append(state, {"time": time.time(), **fields})
 
 
 def flush():
@@ -87,13 +90,14 @@ def flush():
         state = _current.get()
         if state is not None and state.pending:
             line, state.pending = state.pending, {}
-            _append(state.cache_dir, line)
+            _append(state, line)
 
 
-def _append(folder: Path, fields: dict):
+def _append(state: _Step, fields: dict):
     line = json.dumps(fields, default=_plain) + "\n"
-    with open(folder / PROGRESS_FILE, "a", encoding="utf-8") as file:
-        file.write(line)
+    for folder in (state.cache_dir, *state.also):
+        with open(folder / PROGRESS_FILE, "a", encoding="utf-8") as file:
+            file.write(line)
 
 
 def _plain(value):

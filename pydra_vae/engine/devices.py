@@ -6,12 +6,13 @@ free, and holds it while the fit runs, so that two fits never share one GPU unle
 """
 
 import contextlib
+import functools
 import getpass
 import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from pydra.utils.hash import register_serializer
 from pydra_vae.engine import context
 
 FITS_PER_GPU = "PYDRA_VAE_FITS_PER_GPU"
+# Small models leave a GPU idle between kernels; this many side by side fill it.
+FITS_TOGETHER = 15
 # How often a waiting fit looks again and says so, in seconds: a fit takes minutes.
 POLL = 0.5
 SAY = 5
@@ -131,6 +134,23 @@ def fits_per_gpu_default() -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"environment variable {FITS_PER_GPU} is {text!r}: give a whole number from 1")
     return int(text)
+
+
+def fits_together_default(devices: Iterable[str]) -> int:
+    """How many fits one process computes side by side where nobody says: 15 on CUDA, else 1, for CPUs are many."""
+    return FITS_TOGETHER if any(_is_cuda(device) for device in devices) else 1
+
+
+@functools.cache
+def _is_cuda(device: str) -> bool:
+    """Whether a wish will come to a CUDA device; torch is asked only on a machine with its driver."""
+    if device != "auto":
+        return device.startswith("cuda")
+    if not any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def slots_folder() -> Path:

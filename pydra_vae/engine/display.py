@@ -126,8 +126,13 @@ class Display:
     # ---- what the runner tells ---------------------------------------------------------------
 
     def started(self, job_id: str, label: str, step: str, cache_dir):
-        """A task begins: `label` says of whom ("sub-01"), `step` what, `cache_dir` where it reports."""
+        """A task begins: `label` says of whom ("sub-01"), `step` what, `cache_dir` where it reports.
+
+        One that begins again, alone after it failed with others, keeps its line.
+        """
         with self._lock:
+            if job_id in self._running:
+                return
             self._running[job_id] = task = Running(label, step, Path(cache_dir))
             if self._bars is not None:
                 task.row = self._bars.add_task("", total=None, name=_name(task), steps="", summary="")

@@ -55,8 +55,8 @@ class Child:
         """Process id."""
         return self._process.pid
 
-    async def run(self, pickled: bytes) -> child.Reply:
-        """Have one job computed.
+    async def run(self, pickled: bytes) -> child.Reply | list[child.Reply]:
+        """Have one job computed, or a list of them together.
 
         Raises
         ------
@@ -128,13 +128,15 @@ class Pool:
         self._waiting: list[tuple] = []
         self._order = itertools.count()
 
-    async def run(self, pickle: Callable[[], bytes], priority: tuple, started: Callable[[int], None]) -> child.Reply:
-        """Compute one job as soon as a process is free.
+    async def run(
+        self, pickle: Callable[[], bytes], priority: tuple, started: Callable[[int], None]
+    ) -> child.Reply | list[child.Reply]:
+        """Compute one job, or a list of them together, as soon as a process is free.
 
         Parameters
         ----------
         pickle : callable
-            Gives the pickled job, just before it is sent.
+            Gives the pickled job or list, just before it is sent.
         priority : tuple
             The smallest goes first.
         started : callable

@@ -23,7 +23,7 @@ from pydra_vae.engine.errors import EngineError, Failure, NestedRun, StepFailed,
 from pydra_vae.engine.why import History
 from pydra_vae.engine.worker import LocalWorker, Observer, StepWorker, current_label
 
-# What runs the leaves, by the name that `run` and --worker take: a callable of (n_procs, environment,
+# What runs the leaves, by the name that `run` and --worker take: a callable of (n_procs, environment, fits_together,
 # break_locks, observer) that gives a StepWorker.
 WORKERS: dict[str, Callable] = {"local": LocalWorker}
 
@@ -65,6 +65,7 @@ def run(
     break_locks: bool = False,
     stop_on_first_crash: bool = False,
     fits_per_gpu: int | None = None,
+    fits_together: int | None = None,
     verbose: int = 0,
     console=None,
 ) -> Outcome:
@@ -88,6 +89,9 @@ def run(
         Give up the rest at the first failure.
     fits_per_gpu : int, optional
         Fits that may share a GPU; by default 1, or what the environment says (see `devices`).
+    fits_together : int, optional
+        Fits that one process may train side by side, where a step can (see `together`); no part of any key. By
+        default 1, and 15 where they compute on CUDA.
     verbose : int
         See `display.Display`.
     console : rich.console.Console, optional
@@ -109,12 +113,15 @@ def run(
     _refuse_in_a_child()
     if worker not in WORKERS:
         raise ValueError(f"worker {worker!r} is not known; there is {', '.join(WORKERS)}")
+    if fits_together is not None and fits_together < 1:
+        raise ValueError(f"fits_together is {fits_together}: give a whole number from 1")
     work_dir = _made(Path(work_dir))
     environment = {FITS_PER_GPU: str(fits_per_gpu)} if fits_per_gpu else {}
     outcome = Outcome()
     with Display(console, verbose=verbose) as display:
         ledger = Ledger(display, History(work_dir))
-        crew = WORKERS[worker](n_procs=n_procs, environment=environment, break_locks=break_locks, observer=ledger)
+        options = {"n_procs": n_procs, "fits_together": fits_together, "break_locks": break_locks}
+        crew = WORKERS[worker](environment=environment, observer=ledger, **options)
         session = _Session(tasks, work_dir, crew, ledger, on_done, stop_on_first_crash, outcome)
         _in_own_loop(session)
     outcome.table = ledger.rows()

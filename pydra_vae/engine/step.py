@@ -27,10 +27,12 @@ from pydra.utils.hash import Cache, hash_function
 from pydra_vae.engine import context, digest, hashing
 from pydra_vae.engine.errors import ChangedDuringRun, StepDefinitionError
 
-__all__ = ["call", "digest_of", "step"]
+__all__ = ["call", "digest_of", "inputs_of", "stand_in", "step"]
 
-RESERVED = {"function", "step", "split", "combine", "Outputs"}
+RESERVED = {"function", "step", "together", "split", "combine", "Outputs"}
 HASHING = hashing.__name__  # imported for the file hashes that it registers
+# What is called in place of a step's function, by the job's checksum.
+_stand_ins: dict[str, Callable] = {}
 
 
 class StepFunction:
@@ -88,6 +90,8 @@ class StepFunction:
 class StepTask(python.Task):
     """The Pydra task behind each step."""
 
+    together = None
+
     def _compute_hashes(self) -> tuple[str, dict[str, str]]:
         """The key, and the hash of each field: values, names and types, without any help text."""
         cache = Cache()
@@ -104,7 +108,7 @@ class StepTask(python.Task):
         context.set_for_step(job.cache_dir, job.checksum)
         try:
             self._check_promise(job)
-            returned = self.function(**_inputs(self))
+            returned = _stand_ins.get(job.checksum, self.function)(**inputs_of(self))
             self._check_promise(job)
         finally:
             context.clear()
@@ -126,7 +130,7 @@ class StepTask(python.Task):
         raise ChangedDuringRun(f"{what} changed after this run had started; start the run again")
 
 
-def step(outputs: dict[str, type]):
+def step(outputs: dict[str, type], together: str | None = None):
     """Make a Pydra task class of a function; see the package's tasks for examples.
 
     Parameters
@@ -134,6 +138,8 @@ def step(outputs: dict[str, type]):
     outputs : dict
         Name and type of what the function returns, in that order; files are ``File``. The function returns paths
         (relative ones count from the step's own folder), a single output without a tuple.
+    together : str, optional
+        Name of the module that computes several calls side by side (see `together`), as a literal.
 
     Returns
     -------
@@ -163,11 +169,26 @@ def step(outputs: dict[str, type]):
         task.Outputs.__module__ = function.__module__
         task.Outputs.__qualname__ = f"{function.__qualname__}.Outputs"
         task.Outputs.__name__ = "Outputs"
-        task.step = staticmethod(function)
+        task.step, task.together = staticmethod(function), together
         digest.register(function.__module__)
         return task
 
     return decorate
+
+
+@contextlib.contextmanager
+def stand_in(checksum: str, function: Callable) -> Iterator[None]:
+    """Have a function called in place of that of the step with this key; it takes and returns the same."""
+    _stand_ins[checksum] = function
+    try:
+        yield
+    finally:
+        del _stand_ins[checksum]
+
+
+def inputs_of(task: StepTask) -> dict[str, ty.Any]:
+    """The inputs of a filled-in step by their names."""
+    return {f.name: getattr(task, f.name) for f in get_fields(task) if f.name != "function"}
 
 
 def digest_of(task: type[StepTask]) -> str:
@@ -197,7 +218,7 @@ def call(task: type[StepTask], *, cwd, **inputs):
     folder = Path(cwd).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(folder):
-        returned = filled.function(**_inputs(filled))
+        returned = filled.function(**inputs_of(filled))
         return task.Outputs(**_named(task, returned, folder))
 
 
@@ -294,10 +315,6 @@ def _numpydoc(docstring: str | None) -> dict[str, str]:
 
 
 # ---- from returned values to outputs ------------------------------------------------------------
-
-
-def _inputs(task: StepTask) -> dict[str, ty.Any]:
-    return {f.name: getattr(task, f.name) for f in get_fields(task) if f.name != "function"}
 
 
 def _named(task: type[StepTask], returned, folder: Path) -> dict[str, ty.Any]:
