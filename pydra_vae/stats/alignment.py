@@ -84,7 +84,7 @@ class Alignment:
         Parameters
         ----------
         basis : (P, P − 1) array or None
-            Of `spatial_nulls.spatial_basis`, for the parcels of `means`.
+            Of `moran.moran_basis`, for the parcels of `means`.
         n : int
             Draws.
         """

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pydra_vae.bids.tables import read_table
+from pydra_vae.stats.mantel import upper
 from pydra_vae.stats.parcels import centroids, parcel_means
 from pydra_vae.stats.shared_voxels import coarsest, shared_rows
 from pydra_vae.stats.spatial_nulls import balanced
@@ -108,3 +110,42 @@ def person_numbers(labels: Sequence[str], persons: Sequence[str] | None) -> np.n
     names = list(labels if persons is None else persons)
     order = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([order[name] for name in names])
+
+
+def at_least_two(labels: Sequence[str], what: str) -> None:
+    """Refuse one subject by name of what was asked for."""
+    if len(labels) < 2:
+        raise ValueError(
+            f"{what} needs at least two subjects and there is {len(labels)}: add subjects, or leave it out"
+        )
+
+
+def parcel_vectors(labels: Sequence[str], matrices: Sequence[Path], parcels: Sequence[Path]) -> np.ndarray:
+    """Pairs of the parcels that all recordings have, (S, n).
+
+    Parameters
+    ----------
+    matrices, parcels : sequences of path
+        (P, P) `.npy` and its table of parcels (ParcelDistances), one a recording.
+
+    Raises
+    ------
+    ValueError
+        If a matrix does not fit its table, or fewer than 10 parcels are shared.
+    """
+    numbers = [read_table(path)["parcel"].to_numpy() for path in parcels]
+    shared = np.array(sorted(set.intersection(*(set(own.tolist()) for own in numbers))), dtype=int)
+    if len(shared) < MIN_PARCELS:
+        fewest = labels[int(np.argmin([len(own) for own in numbers]))]
+        raise ValueError(
+            f"all {len(labels)} recordings share {len(shared)} parcels and at least {MIN_PARCELS} are needed; "
+            f"{fewest} has fewest: do all come from one atlas and space?"
+        )
+    vectors = []
+    for path, own in zip(matrices, numbers, strict=True):
+        matrix = load_array(path)
+        if matrix.shape != (len(own), len(own)):
+            raise ValueError(f"{path} has the shape {matrix.shape} but its table lists {len(own)} parcels")
+        order = np.argsort(own)[np.searchsorted(np.sort(own), shared)]
+        vectors.append(upper(matrix[order[:, None], order]))
+    return np.stack(vectors)

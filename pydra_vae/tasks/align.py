@@ -75,12 +75,9 @@ def Align(
 
     from pydra_vae.bids.tables import write_table
     from pydra_vae.stats.parcels import parcels_or_blocks
-    from pydra_vae.tasks._group import SharedSpace, check_lengths
+    from pydra_vae.tasks._group import SharedSpace, at_least_two, check_lengths
 
-    if len(labels) < 2:
-        raise ValueError(
-            f"alignment needs at least two subjects and there is {len(labels)}: add subjects, or leave it out"
-        )
+    at_least_two(labels, "alignment")
     check_lengths(labels, latents=latents, other_seed=other_seed, pca=pca, gradients=gradients)
     group = SharedSpace.load(labels, voxels, scalings, masks, persons)
     parcel = group.parcels(parcels_or_blocks(group.space.parcel[group.own], group.space.mm[group.own]))
@@ -130,12 +127,12 @@ def _null_rows(cross, means, group, parcel, whiten, n_permutations, seed):
     import numpy as np
 
     from pydra_vae.stats.alignment import Alignment, thinned
-    from pydra_vae.stats.spatial_nulls import spatial_basis
+    from pydra_vae.stats.moran import moran_basis
 
     n, basis = len(group.labels), None
     if means is not None:
         chosen = thinned(means.shape[1], seed)
-        means, basis = means[:n, chosen], spatial_basis(group.centres(parcel)[chosen])
+        means, basis = means[:n, chosen], moran_basis(group.centres(parcel)[chosen])
     one = Alignment.of(cross[:n, :n], means, group.persons, whiten)
     for name, null, relation, n_pairs in one.nulls(basis, n_permutations, seed):
         low, high = np.quantile(null.null, [0.025, 0.975])
