@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pydra_vae.models.convolutions import LK, LK_SLOPE, PAPER, ConvStack
+from pydra_vae.models.losses import full_precision
 
 MIN_FRAMES = 32  # also in images/headers.py, which asks for it early: models import no other part of the package
 LOG_VARIANCE_BOUNDS = (-10.0, 4.0)  # exp of anything wider over- or underflows in bf16 products
@@ -202,10 +203,8 @@ def _dense(n_frames: int, d: int) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def _in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
-    """bf16's three digits would move the skip away from PCA's error."""
-    if x.device.type != "cuda":
-        return layer(x.float())  # no autocast elsewhere, and not every device knows it
-    with torch.autocast("cuda", enabled=False):
+    """bf16 would move the skip away from PCA's error."""
+    with full_precision(x.device):
         return layer(x.float())
 
 

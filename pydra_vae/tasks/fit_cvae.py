@@ -27,8 +27,14 @@ def FitCvae(
     learning_rate: float | None = None,
     patience: int | None = None,
     kl_weight: float = 0.0,
+    beta: float | None = None,
+    noise_variance: float | None = None,
+    mmd_weight: float = 0.0,
+    annealing: ty.Literal["linear", "cyclical", "sigmoid"] = "linear",
     kl_annealing_steps: int = 0,
     sample_latent: bool = False,
+    warm_start: File | None = None,
+    warm_start_config: File | None = None,
     scheme: str = "",
     seed: int = 0,
     threads: int = 1,
@@ -72,10 +78,24 @@ def FitCvae(
         Epochs without a better validation before stopping; the recipe's by default (fast: never stops early).
     kl_weight : float
         Weight of the KL divergence in nats beside the mean squared error; 0 as in the paper.
+    beta : float, optional
+        Weight of the KL divergence on the evidence lower bound in nats, in place of kl_weight: kl_weight = 2 β σ²/T.
+    noise_variance : float, optional
+        σ² of the data about their reconstruction, for beta; by default the error of PCA of the same size on the
+        validation voxels.
+    mmd_weight : float
+        Weight of InfoVAE's distance (maximum mean discrepancy) between the latents of a batch and the prior.
+    annealing : str
+        How the weights of KL and MMD rise: once (linear, sigmoid) or in four cycles.
     kl_annealing_steps : int
-        Steps over which the KL weight rises from 0; the best weights are looked for after them.
+        Steps over which the weights of KL and MMD rise from 0; the best weights are looked for after them.
     sample_latent : bool
-        Sample z although the KL weight is 0; otherwise z is the encoder's mean then (our reading).
+        Sample z although the KL weight is 0; otherwise z is the encoder's mean then, also beside an MMD (our reading).
+    warm_start : file, optional
+        Weights of another fit (FitCvae) of the same frames, network, size and skip to start from; the mean series and
+        the scale stay those of these data.
+    warm_start_config : file, optional
+        The JSON beside those weights.
     scheme : str
         How voxels were split; kept beside the model, so that whoever scores it again can split alike.
     seed : int
@@ -94,54 +114,22 @@ def FitCvae(
     history : file
         TSV, one row a validation, from step 0.
     """
-    import numpy as np
+    inputs = dict(locals())  # every input by its name, nothing else yet
 
-    from pydra_vae.bids.tables import write_table
     from pydra_vae.engine import context
     from pydra_vae.engine.devices import gpu_slot
-    from pydra_vae.stats.pca import fit_pca
-    from pydra_vae.tasks import _fits, _models
-    from pydra_vae.tasks._io import load_array, read_weights, write_json
-    from pydra_vae.training.cvae import TRAIN, CvaeLoss, cvae_recipe, fit_cvae
+    from pydra_vae.tasks import _fits
+    from pydra_vae.training.cvae import fit_cvae
     from pydra_vae.training.devices import resolve_device
 
-    options = {
-        "network": network, "latent_dim": latent_dim, "linear_skip": linear_skip, "mixing": mixing, "recipe": recipe,
-        "max_steps": max_steps, "max_epochs": max_epochs, "batch_size": batch_size, "learning_rate": learning_rate,
-        "patience": patience, "kl_weight": kl_weight, "kl_annealing_steps": kl_annealing_steps,
-        "sample_latent": sample_latent, "seed": seed, "threads": threads,
-    }  # fmt: skip
-    x, split = load_array(scaled), np.array(load_array(voxel_split))
-    weights = None if frames is None else read_weights(frames, x.shape[1])
-    schedule = cvae_recipe(
-        recipe, network, linear_skip, max_steps=max_steps, max_epochs=max_epochs, batch_size=batch_size,
-        learning_rate=learning_rate, patience=patience,
-    )  # fmt: skip
-    skip = fit_pca(x, latent_dim, weights, rows=split == TRAIN) if linear_skip == "pca" else None
+    prepared = _fits.prepare(inputs)
     with gpu_slot(device) as name:
         model, fit = fit_cvae(
-            x,
-            split,
-            latent_dim=latent_dim,
-            network=network,
-            components=None if skip is None else skip.components,
-            loss=CvaeLoss(weights, mixing, kl_weight, sample_latent),
-            recipe=schedule,
-            ramp_steps=kl_annealing_steps,
-            seed=seed,
+            **vars(prepared.problem),
             threads=threads,
             device=resolve_device(name),
             checkpoint=context.checkpoint_file(),
-            fingerprint=_fits.fingerprint([scaled, voxel_split, frames], {**options, "device": name.partition(":")[0]}),
+            fingerprint=prepared.fingerprint(name),
             progress=context.progress,
         )
-    cwd = Path.cwd()
-    made = _fits.describe(model, fit, schedule, options, split, name)
-    made["scheme"] = scheme
-    made["scaling"] = None if scaling is None else _models.describe_scaling(scaling)
-    made["mask"] = None if mask is None else _models.describe_mask(mask)
-    return (
-        _models.save_weights(cwd / "model.safetensors", model),
-        write_json(cwd / "model.json", made),
-        write_table(cwd / "history.tsv", _fits.complete(fit.history)),
-    )
+    return _fits.finish(prepared, model, fit, Path.cwd(), device=name)

@@ -2,7 +2,9 @@
 
 Rows are voxels. The loss is the mean squared error over the weighted frames, plus `kl_weight` times the KL in nats
 where that is not 0. With a weight of 0, as in Singla et al. (2025), nothing holds σ up and sampling would only
-shrink it, so z = μ unless `sample_latent` (our reading: the paper does not say).
+shrink it, so z = μ unless `sample_latent` (our reading: the paper does not say). `mmd_weight` adds InfoVAE's distance
+of the latents of a batch from the prior; it does not hold σ up either, so with the MMD alone z = μ too: the
+deterministic WAE-MMD of Tolstikhin et al. (2018), arXiv 1711.01558.
 """
 
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pydra_vae.models.cvae import Cvae, CvaeConfig
-from pydra_vae.models.losses import Terms, gaussian_kl, reparameterise, squared_error
+from pydra_vae.models.losses import Terms, gaussian_kl, prior_mmd, reparameterise, squared_error
 from pydra_vae.training.apply import blocks
 from pydra_vae.training.devices import reproducible
 from pydra_vae.training.fit import Fit, fit
@@ -57,23 +59,44 @@ class CvaeLoss:
         Weight of the KL (nats) beside the *mean* squared error; see `models.losses` for its relation to β.
     sample_latent : bool
         z ~ q(z | x) although the KL weight is 0.
+    mmd_weight : float
+        Weight of the squared maximum mean discrepancy between the latents of a batch and N(0, I).
     """
 
     frame_weights: np.ndarray | None = None
     mixing: float = 0.0
     kl_weight: float = 0.0
     sample_latent: bool = False
+    mmd_weight: float = 0.0
 
     def __post_init__(self):
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"mixing is {self.mixing}: it is a share of the voxels and must lie in [0, 1]")
-        if self.kl_weight < 0:
-            raise ValueError(f"kl_weight is {self.kl_weight}: it must not be negative")
+        for name in ("kl_weight", "mmd_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
 
     @property
     def sampled(self) -> bool:
         """Is z drawn from q(z | x) in training?"""
         return self.kl_weight > 0 or self.sample_latent
+
+
+@dataclass(frozen=True)
+class CvaeProblem:
+    """One model to fit to one subject's voxels; the attributes are those of `fit_cvae`."""
+
+    x: np.ndarray
+    split: np.ndarray
+    latent_dim: int = 9
+    network: str = "lk"
+    components: np.ndarray | None = None
+    loss: CvaeLoss = CvaeLoss()
+    recipe: Recipe = RECIPES["fast"]
+    ramp_steps: int = 0
+    annealing: str = "linear"
+    start: Cvae | None = None
+    seed: int = 0
 
 
 def fit_cvae(
@@ -86,6 +109,8 @@ def fit_cvae(
     loss: CvaeLoss = CvaeLoss(),
     recipe: Recipe = RECIPES["fast"],
     ramp_steps: int = 0,
+    annealing: str = "linear",
+    start: Cvae | None = None,
     seed: int = 0,
     threads: int = 1,
     device: torch.device = torch.device("cpu"),  # noqa: B008
@@ -104,8 +129,10 @@ def fit_cvae(
         0 training, 1 validation, 2 test.
     components : (D, T) array, optional
         Orthonormal principal components of the training voxels: gives the model its linear skip.
-    ramp_steps : int
-        Steps over which the KL weight rises from 0.
+    ramp_steps, annealing : int, {"linear", "cyclical", "sigmoid"}
+        Steps over which the weights of KL and MMD rise from 0, and how (`training.annealing`).
+    start : Cvae, optional
+        Another fit of the same shape, to start from its weights (`start_from`).
     device : torch.device
     checkpoint, checkpoint_seconds, fingerprint, progress
         As in `training.fit.fit`.
@@ -121,7 +148,10 @@ def fit_cvae(
     if len(split) != len(x):
         raise ValueError(f"split has {len(split)} entries but there are {len(x)} voxels")
     with reproducible(seed, threads):
-        model = build(x, train, latent_dim, network, components).to(device)
+        model = build(x, train, latent_dim, network, components)
+        if start is not None:
+            start_from(model, start)
+        model.to(device)
         rows = Rows(x, device)
         result = fit(
             model,
@@ -132,6 +162,7 @@ def fit_cvae(
             device=device,
             seed=seed,
             ramp_steps=ramp_steps,
+            annealing=annealing,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             fingerprint=fingerprint,
@@ -191,6 +222,21 @@ def build(
     )
 
 
+def start_from(model: Cvae, other: Cvae):
+    """Put another fit's weights into a model, but for the mean series and the scale, which stay those of its own data.
+
+    A network sees series less their mean, in units of their spread, so its weights carry over to other data as they
+    are, while the mean of another subject would be an error that training must first undo.
+    """
+    if other.config != model.config:
+        raise ValueError(
+            f"the fit needs a model of {model.config}, but the one to start from is {other.config}: "
+            "give one of the same shape, fitted to data that were scaled alike"
+        )
+    own = {name: model.state_dict()[name] for name in ("mean", "scale")}
+    model.load_state_dict({**other.state_dict(), **own})
+
+
 class _Objective:
     """Terms of the loss on training voxels; whatever is random is drawn on the CPU."""
 
@@ -209,7 +255,9 @@ class _Objective:
         terms = {"mse": squared_error(x, self.model.decode(z), self.weights).mean()}
         if self.loss.kl_weight > 0:
             terms["kl"] = gaussian_kl(mu, log_variance).mean()
-        return Terms(terms, {"kl": ramp * self.loss.kl_weight})
+        if self.loss.mmd_weight > 0:
+            terms["mmd"] = prior_mmd(z)
+        return Terms(terms, {"kl": ramp * self.loss.kl_weight, "mmd": ramp * self.loss.mmd_weight})
 
     def _series(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         x = self.rows.take(self.train[batch])
@@ -235,14 +283,17 @@ class _Validation:
 
     def __call__(self) -> dict[str, float]:
         train_mse, *_ = self._evaluate(self.train, None)
-        val_mse, kl, sampled = self._evaluate(self.validation, self.noise)
+        val_mse, kl, sampled, z = self._evaluate(self.validation, self.noise)
         total = sampled + self.loss.kl_weight * kl if self.loss.sampled else val_mse
-        figures = {"val_loss": total, "train_mse": train_mse, "val_mse": val_mse}
-        return figures | ({"val_kl": kl} if self.loss.kl_weight > 0 else {})
+        figures = {"val_kl": kl} if self.loss.kl_weight > 0 else {}
+        if self.loss.mmd_weight > 0:
+            figures["val_mmd"] = float(prior_mmd(z))
+            total += self.loss.mmd_weight * figures["val_mmd"]
+        return {"val_loss": total, "train_mse": train_mse, "val_mse": val_mse} | figures
 
-    def _evaluate(self, x: Tensor, noise: Tensor | None) -> tuple[float, float, float]:
-        """MSE from z = μ, KL, and MSE from a sampled z, means over the voxels."""
-        sums = np.zeros(3)
+    def _evaluate(self, x: Tensor, noise: Tensor | None) -> tuple[float, float, float, Tensor]:
+        """MSE from z = μ, KL, and MSE from a sampled z, means over the voxels; the last z."""
+        sums, used = np.zeros(3), []
         for part in blocks(len(x)):
             mu, log_variance = self.model.encode(x[part])
             latents = [mu]
@@ -250,7 +301,8 @@ class _Validation:
                 latents.append(reparameterise(mu, log_variance, noise[part]))
             errors = [squared_error(x[part], self.model.decode(z), self.weights).sum() for z in latents]
             sums += [float(errors[0]), float(gaussian_kl(mu, log_variance).sum()), float(errors[-1])]
-        return tuple(float(v) for v in sums / len(x))
+            used.append(latents[-1])
+        return *(float(v) for v in sums / len(x)), torch.cat(used)
 
 
 def _weights(loss: CvaeLoss, device: torch.device) -> Tensor | None:

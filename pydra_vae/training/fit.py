@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pydra_vae.models.losses import Terms
 from pydra_vae.training import checkpoints
+from pydra_vae.training.annealing import Annealing
 from pydra_vae.training.recipes import Recipe
 
 Objective = Callable[[Tensor, float, torch.Generator], Terms]
@@ -68,6 +69,7 @@ def fit(
     device: torch.device,
     seed: int = 0,
     ramp_steps: int = 0,
+    annealing: str = "linear",
     groups: list[dict] | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 5.0,
@@ -88,8 +90,8 @@ def fit(
     n_rows : int
         Training rows; the objective receives numbers below it.
     recipe : Recipe
-    ramp_steps : int
-        Steps over which annealed weights rise linearly. Best weights and patience count only after them.
+    ramp_steps, annealing : int, {"linear", "cyclical", "sigmoid"}
+        Steps over which annealed weights rise, and how. Best weights and patience count only after them.
     groups : list of dict, optional
         Parameter groups; a key `factor` multiplies the learning rate of one.
     checkpoint : Path, optional
@@ -115,7 +117,7 @@ def fit(
             f"the annealing takes {ramp_steps} steps but the training only {steps}: the weight would never reach "
             "its value; shorten the annealing or train longer"
         )
-    loop = _Loop(model, recipe, device, seed, n_rows, steps, ramp_steps, groups)
+    loop = _Loop(model, recipe, device, seed, n_rows, steps, Annealing(ramp_steps, annealing), groups)
     resumed_at = None
     if checkpoint is not None and (state := checkpoints.load(checkpoint, fingerprint)) is not None:
         loop.restore(state)
@@ -141,9 +143,9 @@ class _Saver:
 class _Loop:
     """The state of a training between two steps."""
 
-    def __init__(self, model, recipe, device, seed, n_rows, steps, ramp_steps, groups):
+    def __init__(self, model, recipe, device, seed, n_rows, steps, annealing, groups):
         self.model, self.recipe, self.device = model, recipe, device
-        self.n_rows, self.steps, self.ramp_steps = n_rows, steps, ramp_steps
+        self.n_rows, self.steps, self.annealing = n_rows, steps, annealing
         self.batch = recipe.batch(n_rows)
         self.generator = torch.Generator().manual_seed(seed)
         self.optimiser = torch.optim.AdamW(
@@ -191,7 +193,7 @@ class _Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
         with _autocast(self.device):
-            terms = objective(self._next_rows(), self._ramp(), self.generator)
+            terms = objective(self._next_rows(), self.annealing(self.step), self.generator)
         self.optimiser.zero_grad(set_to_none=True)
         total = terms.total
         total.backward()
@@ -211,9 +213,6 @@ class _Loop:
         rows, self.queue = self.queue[: self.batch], self.queue[self.batch :]
         return rows
 
-    def _ramp(self) -> float:
-        return min(1.0, self.step / self.ramp_steps) if self.ramp_steps else 1.0
-
     def _validate(self, validate: Validation):
         losses = self._drain()
         self.model.eval()
@@ -226,7 +225,7 @@ class _Loop:
                 f"{name} is {value} at step {self.step} (epoch {self.epoch}): look for NaN or infinite values in "
                 "the validation data, or lower the learning rate"
             )
-        better = self.step >= self.ramp_steps and value < self.best
+        better = self.step >= self.annealing.steps and value < self.best
         if better:
             self.best, self.best_step = value, self.step
             self.best_weights = _copy_of(self.model.state_dict())
@@ -255,7 +254,7 @@ class _Loop:
     def _out_of_patience(self) -> bool:
         if self.recipe.patience is None:
             return False
-        since = self.step - max(self.best_step, self.ramp_steps)
+        since = self.step - max(self.best_step, self.annealing.steps)
         return since >= self.recipe.patience * self.recipe.epoch_steps(self.n_rows)
 
     def state(self) -> dict:

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from pydra_vae.models.losses import Terms, gaussian_kl, reparameterise, squared_error
+from pydra_vae.models.losses import (
+    KERNEL_SCALES,
+    Terms,
+    gaussian_kl,
+    kl_weight_of,
+    prior_mmd,
+    reparameterise,
+    squared_error,
+)
 
 
 def test_kl_agrees_with_monte_carlo_and_is_positive():
@@ -58,3 +66,56 @@ def test_frames_of_weight_zero_do_not_count():
 def test_the_loss_is_the_weighted_sum_of_named_terms():
     terms = Terms({"mse": torch.tensor(2.0), "kl": torch.tensor(10.0)}, {"kl": 0.1})
     assert terms.total.item() == 3.0
+
+
+@pytest.mark.parametrize("d", [1, 3, 9])
+def test_mmd_is_zero_for_the_prior_and_known_for_a_shifted_one(d):
+    """For N(δ, I) each kernel of width γ² gives 2 (γ²/(2+γ²))^(D/2) (1 − exp(−|δ|²/2(2+γ²)))."""
+    z = torch.randn(3000, d, generator=torch.Generator().manual_seed(0))
+    assert abs(prior_mmd(z).item()) < 1e-3
+    shift = 1.5
+    widths = torch.tensor(KERNEL_SCALES) * d
+    expected = 2 * (widths / (2 + widths)) ** (d / 2) * (1 - torch.exp(-(shift**2) * d / (2 * (2 + widths))))
+    assert prior_mmd(z + shift).item() == pytest.approx(expected.mean().item(), rel=0.05)
+
+
+def test_mmd_has_no_bias_in_small_batches():
+    z = torch.randn(4000, 8, 3, generator=torch.Generator().manual_seed(1))  # 4,000 batches of 8
+    values = prior_mmd(z)
+    assert values.min() < 0  # the U-statistic may be
+    assert abs(values.mean().item()) < 4 * values.std().item() / 4000**0.5
+
+
+def test_mmd_agrees_with_a_sampled_prior():
+    generator = torch.Generator().manual_seed(2)
+    z, p = 0.4 * torch.randn(1500, 4, generator=generator) + 0.3, torch.randn(6000, 4, generator=generator)
+
+    def kernel(a, b):
+        squares = torch.cdist(a, b).square()
+        return torch.stack([torch.exp(-squares / (2 * s * 4)) for s in KERNEL_SCALES]).mean(0)
+
+    within = [(kernel(a, a).sum() - len(a)) / (len(a) * (len(a) - 1)) for a in (z, p)]
+    assert prior_mmd(z).item() == pytest.approx((sum(within) - 2 * kernel(z, p).mean()).item(), abs=2e-3)
+
+
+def test_mmd_leaves_out_empty_dimensions_and_pulls_latents_to_the_prior():
+    generator = torch.Generator().manual_seed(3)
+    z = torch.randn(200, 3, generator=generator)
+    padded = torch.stack([torch.cat([z, torch.zeros(200, 2)], 1), torch.randn(200, 5, generator=generator)])
+    values = prior_mmd(padded, torch.tensor([3, 5]))
+    assert values[0].item() == pytest.approx(prior_mmd(z).item(), abs=1e-6)
+    free = (3 * z + 2).requires_grad_()
+    prior_mmd(free).backward()
+    assert (free.grad.mean(0) > 0).all()  # down, towards 0
+    assert torch.isfinite(free.grad).all()
+
+
+def test_mmd_of_one_row_is_refused():
+    with pytest.raises(ValueError, match="MMD of 1 rows is undefined"):
+        prior_mmd(torch.zeros(1, 3))
+
+
+def test_beta_of_one_weighs_the_kl_as_the_elbo_does():
+    """T/(2σ²) (mse + w KL) = T mse/(2σ²) + KL."""
+    weight = kl_weight_of(1.0, 0.02, 50)
+    assert 50 / (2 * 0.02) * weight == pytest.approx(1.0)

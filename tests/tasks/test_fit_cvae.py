@@ -137,6 +137,62 @@ def test_an_over_regularised_fit_is_called_collapsed(inputs, tmp_path):
     assert "val_kl" in pd.read_csv(made.history, sep="\t")
 
 
+def read(path):
+    return json.loads(Path(path).read_text())
+
+
+def test_beta_becomes_a_weight_by_the_error_of_pca_and_the_frames_that_count(folder, inputs, tmp_path):
+    made = read(call(FitCvae, cwd=tmp_path / "beta", **inputs, **QUICK, beta=2.0).config)
+    x, split = np.load(folder / "minmax.npy"), np.load(folder / "split.npy")
+    weights = np.array([0, 0, *[1] * (T - 2)])
+    pca = fit_pca(x, 4, weights, rows=split == 0)
+    error = np.square(x - pca.reconstruct(x))[split == 1][:, 2:].mean()
+    assert made["noise_variance"] == pytest.approx(error, rel=1e-6)
+    assert made["kl_weight"] == pytest.approx(2 * 2.0 * error / (T - 2), rel=1e-6)
+    given = read(call(FitCvae, cwd=tmp_path / "given", **inputs, **QUICK, beta=0.5, noise_variance=0.1).config)
+    assert given["kl_weight"] == pytest.approx(2 * 0.5 * 0.1 / (T - 2))
+    assert (given["beta"], given["noise_variance"]) == (0.5, 0.1)
+
+
+def test_a_fit_with_beta_and_mmd_can_be_judged(inputs, tmp_path):
+    for name, options in {"beta": {"beta": 1.0}, "mmd": {"mmd_weight": 0.1, "kl_annealing_steps": 20}}.items():
+        made = call(FitCvae, cwd=tmp_path / name, **inputs, **QUICK, **options, annealing="cyclical")
+        verdict = verdict_of(made, inputs, tmp_path / name)
+        # the MMD alone leaves σ free, so that a KL would mean nothing
+        assert (verdict["informative_units"] is not None) == (name == "beta")
+        assert read(made.config)["annealing"] == "cyclical"
+
+
+def test_a_fit_may_start_from_the_weights_of_another(inputs, fitted, tmp_path):
+    options = {**inputs, **QUICK, "linear_skip": "pca", "warm_start": fitted.model, "warm_start_config": fitted.config}
+    made = call(FitCvae, cwd=tmp_path, **options)
+    first, again = (pd.read_csv(m.history, sep="\t", na_values="n/a")["val_mse"] for m in (fitted, made))
+    assert again[0] == pytest.approx(first.min(), rel=1e-6)
+    assert len(read(made.config)["warm_start"]) > 16
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beta": 1.0, "kl_weight": 0.1}, r"beta \(1\) and kl_weight \(0.1\) both set.*give one of them"),
+        ({"beta": -1.0}, "beta is -1: it must not be negative"),
+        ({"noise_variance": 0.1}, "beta not given.*give beta too"),
+        ({"beta": 1.0, "noise_variance": 0.0}, "must be positive"),
+        ({"latent_dim": 5}, "model.json describes a model with latent_dim 4, not 5.*of its own shape"),
+        ({"network": "lk"}, "network dense, not lk"),
+        ({"linear_skip": "none"}, "linear_skip pca, not none"),
+        ({"warm_start_config": None}, "warm_start and warm_start_config belong together"),
+        ({"kl_annealing_steps": 61, "annealing": "cyclical"}, "annealing takes 61 steps but the training only 60"),
+    ],
+)
+def test_inputs_that_exclude_each_other_are_refused(inputs, fitted, tmp_path, options, message):
+    given = {**inputs, **QUICK, "linear_skip": "pca"}
+    if not {"beta", "noise_variance", "annealing"} & set(options):
+        given |= {"warm_start": fitted.model, "warm_start_config": fitted.config}
+    with pytest.raises(ValueError, match=message):
+        call(FitCvae, cwd=tmp_path, **given | options)
+
+
 def test_the_same_call_gives_the_same_bytes_and_others_may_read_them(inputs, tmp_path):
     one, two, other = (
         call(FitCvae, cwd=tmp_path / str(i), **inputs, **QUICK, seed=seed) for i, seed in enumerate((5, 5, 6))

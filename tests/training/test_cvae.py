@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pydra_vae.models.losses import prior_mmd
 from pydra_vae.training.apply import decode, encode
 from pydra_vae.training.cvae import CvaeLoss, _Objective, build, fit_cvae
 from pydra_vae.training.recipes import RECIPES
@@ -169,7 +170,47 @@ def test_refused_data(planted, change, message):
         fit_cvae(x, split, recipe=FAST.with_options(max_steps=1))
 
 
-@pytest.mark.parametrize("options", [{"mixing": 1.1}, {"mixing": -0.1}, {"kl_weight": -1.0}])
+def test_an_mmd_brings_the_latents_to_the_prior_without_sampling(planted):
+    x, split, _ = planted
+    distances, losses = [], []
+    for weight in (0.0, 1.0):
+        loss, recipe = CvaeLoss(mmd_weight=weight), FAST.with_options(max_steps=200)
+        model, fit = fit_cvae(x, split, latent_dim=3, network="dense", loss=loss, recipe=recipe)
+        mu = np.concatenate([m for _, m, _ in encode(model, x)])
+        distances.append(float(prior_mmd(torch.from_numpy(mu))))
+        losses.append(fit.history[-1])
+    assert distances[1] < distances[0] / 5
+    assert losses[1]["val_loss"] == pytest.approx(losses[1]["val_mse"] + losses[1]["val_mmd"])
+    assert "loss_mmd" in losses[1] and not {"val_mmd", "loss_mmd"} & set(losses[0])
+
+
+def test_a_start_gives_its_weights_but_not_its_mean_series(planted):
+    x, split, components = planted
+    recipe = FAST.with_options(max_steps=60)
+    source, first = fit_cvae(x, split, latent_dim=3, network="dense", components=components, recipe=recipe)
+    shifted = 2 * x + np.linspace(0, 1, 80, dtype=np.float32)
+    same = {"latent_dim": 3, "network": "dense", "components": components, "start": source}
+    model, fit = fit_cvae(shifted, split, **same, recipe=recipe.with_options(max_steps=1))
+    assert fit.history[0]["val_mse"] == pytest.approx(4 * first.history[-1]["val_mse"], rel=1e-3)
+    assert torch.allclose(model.mean, 2 * source.mean + torch.linspace(0, 1, 80), atol=1e-5)
+    with pytest.raises(ValueError, match=r"latent_dim=4.*one to start from is .*latent_dim=3"):
+        fit_cvae(x, split, **same | {"latent_dim": 4, "components": None}, recipe=recipe)
+
+
+def test_cyclical_annealing_keeps_the_best_weights_for_its_end(planted):
+    x, split, _ = planted
+    recipe = FAST.with_options(max_steps=80, validate_every=10)
+    loss = CvaeLoss(kl_weight=1e-3)
+    _, fit = fit_cvae(
+        x, split, latent_dim=3, network="dense", loss=loss, recipe=recipe, ramp_steps=40, annealing="cyclical"
+    )
+    assert next(row["step"] for row in fit.history if row["best"]) == 40
+    assert fit.ramp_steps == 40
+
+
+@pytest.mark.parametrize(
+    "options", [{"mixing": 1.1}, {"mixing": -0.1}, {"kl_weight": -1.0}, {"mmd_weight": -1.0}, {"kl_weight": np.nan}]
+)
 def test_refused_losses(options):
     with pytest.raises(ValueError, match="must"):
         CvaeLoss(**options)
