@@ -4,7 +4,7 @@ Axial slices are spaced evenly over the mask. Images are cropped to the mask wit
 its panel. Rows that share a colour scale share its bar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -21,6 +21,7 @@ N_SLICES = 7
 MARGIN_MM = 8.0
 PALE = "#e8e8e8"
 LABELS, BARS, TOP = 1.02, 0.95, 0.34  # inches left, right and above
+TITLE = 0.3  # inches of a column's title
 GAP = 0.05  # inches between rows
 VISIBLE = 2e-6  # nilearn hides what is nearer to 0 than 1e-6
 
@@ -67,6 +68,12 @@ class Space:
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         return float(high[0] - low[0]), float(high[1] - low[1])
 
+    @property
+    def ratio(self) -> float:
+        """Height of a slice over its width."""
+        width, height = self.extent
+        return height / width
+
 
 @dataclass(frozen=True)
 class Row:
@@ -81,23 +88,63 @@ class Row:
 
 def slices(rows: Sequence[Row], space: Space, description: str) -> str:
     """Draw one row of slices a map; an ``<img>`` element."""
+    panel = (WIDTH - LABELS - BARS) / max(len(space.cuts), 3)  # few slices do not become huge
+    figure, bottoms, total = _canvas(len(rows), panel, space)
+    _draw_maps(figure, rows, bottoms, space, space.cuts, (LABELS, panel, total))
+    _name_slices(figure, space.cuts, (LABELS, panel, total))
+    _draw_bars(figure, rows, bottoms, panel * space.ratio, total)
+    return webp(figure, description)
+
+
+def side_by_side(columns: Mapping[str, Sequence[Row]], space: Space, n: int, description: str) -> str:
+    """Draw maps in columns of the same number of rows, on n slices each; an ``<img>`` element.
+
+    Parameters
+    ----------
+    columns : mapping
+        Title of a column to its maps.
+    space : Space
+    n : int
+        Slices of a map: every so many of the space's.
+    description : str
+        What a screen reader says.
+    """
+    chosen = np.unique(np.linspace(0, len(space.cuts) - 1, n + 2).round().astype(int)[1:-1] if n < len(space.cuts) else
+                       np.arange(len(space.cuts)))  # fmt: skip
+    cuts = [space.cuts[i] for i in chosen]
+    panel = ((WIDTH - BARS) / len(columns) - LABELS) / max(len(cuts), 3)
+    first = next(iter(columns.values()))
+    figure, bottoms, total = _canvas(len(first), panel, space, TITLE)
+    for i, (title, rows) in enumerate(columns.items()):
+        left = LABELS + i * (WIDTH - BARS) / len(columns)
+        _draw_maps(figure, rows, bottoms, space, cuts, (left, panel, total))
+        _name_slices(figure, cuts, (left, panel, total), TITLE)
+        figure.text(left / WIDTH, 1 - 0.16 / total, title, color=PALE, fontsize=11, va="center", fontweight="bold")
+    _draw_bars(figure, first, bottoms, panel * space.ratio, total)
+    return webp(figure, description)
+
+
+def _canvas(n_rows: int, panel: float, space: Space, title: float = 0) -> tuple[Figure, list[float], float]:
+    """A black figure, the bottom of each row, and the height; in inches."""
+    tall = panel * space.ratio
+    total = title + TOP + n_rows * (tall + GAP)
+    bottoms = [total - title - TOP - (i + 1) * (tall + GAP) + GAP for i in range(n_rows)]
+    return Figure(figsize=(WIDTH, total), facecolor="black"), bottoms, total
+
+
+def _draw_maps(figure, rows, bottoms, space, cuts, place) -> None:
     from nilearn.plotting import plot_stat_map
 
-    width, height = space.extent
-    panel = (WIDTH - LABELS - BARS) / max(len(space.cuts), 3)  # few slices do not become huge
-    tall = panel * height / width
-    total = TOP + len(rows) * (tall + GAP)
-    figure = Figure(figsize=(WIDTH, total), facecolor="black")
-    bottoms = [total - TOP - (i + 1) * (tall + GAP) + GAP for i in range(len(rows))]
+    left, panel, total = place
+    tall = panel * space.ratio
     for row, bottom in zip(rows, bottoms, strict=True):
-        place = (LABELS / WIDTH, bottom / total, panel * len(space.cuts) / WIDTH, tall / total)
         plot_stat_map(
             space.image(row.values),
             bg_img=space.background,
             figure=figure,
-            axes=place,
+            axes=(left / WIDTH, bottom / total, panel * len(cuts) / WIDTH, tall / total),
             display_mode="z",
-            cut_coords=space.cuts,
+            cut_coords=cuts,
             cmap=row.colours,
             vmin=row.limits[0],
             vmax=row.limits[1],
@@ -109,14 +156,17 @@ def slices(rows: Sequence[Row], space: Space, description: str) -> str:
             resampling_interpolation="nearest",
             symmetric_cbar=False,
         )
-        figure.text(0.12 / WIDTH, (bottom + tall / 2) / total, row.label, color=PALE, fontsize=10.5, va="center")
-    _name_slices(figure, space.cuts, panel, total)
+        x = (left - LABELS + 0.12) / WIDTH
+        figure.text(x, (bottom + tall / 2) / total, row.label, color=PALE, fontsize=10.5, va="center")
+
+
+def _draw_bars(figure, rows, bottoms, tall, total) -> None:
+    """One colour bar for rows that follow each other and share their scale."""
     for (limits, colours, bar), group in groupby(
         zip(rows, bottoms, strict=True), key=lambda pair: (pair[0].limits, pair[0].colours, pair[0].bar)
     ):
         low = [bottom for _, bottom in group]
         _draw_bar(figure, limits, colours, bar, (min(low), max(low) + tall), total)
-    return webp(figure, description)
 
 
 def cut_coords(mask: np.ndarray, affine: np.ndarray, n: int = N_SLICES) -> list[float]:
@@ -144,14 +194,15 @@ def robust_range(*values: np.ndarray, quantile: float = 0.98) -> tuple[float, fl
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _name_slices(figure, cuts, panel, total) -> None:
-    y = 1 - 0.2 / total
+def _name_slices(figure, cuts, place, title: float = 0) -> None:
+    left, panel, total = place
+    y = 1 - (title + 0.2) / total
     for i, z in enumerate(cuts):
         sign = "−" if z < -0.5 else ""
         text = f"z = {sign}{abs(z):.0f}"
-        figure.text((LABELS + (i + 0.5) * panel) / WIDTH, y, text, color=PALE, fontsize=9.5, ha="center", va="center")
+        figure.text((left + (i + 0.5) * panel) / WIDTH, y, text, color=PALE, fontsize=9.5, ha="center", va="center")
     for x, side in ((0.06, "L"), (0.94, "R")):
-        figure.text((LABELS + x * panel) / WIDTH, y, side, color="#9a9a9a", fontsize=9.5, ha="center", va="center")
+        figure.text((left + x * panel) / WIDTH, y, side, color="#9a9a9a", fontsize=9.5, ha="center", va="center")
 
 
 def _draw_bar(figure, limits, colours, label, span, total) -> None:

@@ -24,6 +24,30 @@ MODEL_COLOURS = {
     "voxel mean": "#8a8a8a",
 }
 INPUT, RESIDUAL, GRID = "#8a8a8a", "#c8553d", "#80808055"
+# Of representations: the models' own where they are one of them
+SPACE_COLOURS = {
+    "cvae": MODEL_COLOURS["cvae"],
+    "pca": MODEL_COLOURS["pca"],
+    "pca-16": MODEL_COLOURS["pca-larger"],
+    "ica": MODEL_COLOURS["shrinkage"],
+    "diffusion": "#2f9e78",
+    "smoothing": "#b5651d",
+    "raw": INPUT,
+}
+
+
+def space_colour(name: str) -> str:
+    """Colour of a representation, a model or a control by its name; grey for what has none.
+
+    Examples
+    --------
+    >>> space_colour("cvae whitened") == space_colour("cvae"), space_colour("labels shuffled") == INPUT
+    (True, True)
+    """
+    known = [key for key in SPACE_COLOURS if name == key or name.startswith(f"{key} ")]
+    return SPACE_COLOURS[known[0]] if known else INPUT
+
+
 
 _STYLE = {
     "font.family": "sans-serif",

@@ -1,7 +1,16 @@
 """Numbers and names as a page shows them."""
 
 import math
+import re
 
+SPACES = {
+    "cvae": "CVAE",
+    "raw": "Raw series",
+    "diffusion": "Diffusion",
+    "raw distance mm": "Distance in mm",
+    "labels shuffled": "Labels shuffled",
+    "smoothing": "Smoothing",
+}
 MODELS = {"cvae": "CVAE", "shrinkage": "Shrinkage", "voxel mean": "Voxel mean", "input": "Input"}
 MINUS = "−"
 MISSING = "–"
@@ -56,6 +65,47 @@ def model_name(model: str) -> str:
     ('CVAE', 'PCA-9 = ICA-9', 'Voxel mean')
     """
     return MODELS.get(model, model.upper())
+
+
+def space_name(name: str) -> str:
+    """A representation's name as readers know it.
+
+    Examples
+    --------
+    >>> space_name("cvae whitened"), space_name("pca-16"), space_name("raw"), space_name("control: pca error")
+    ('CVAE whitened', 'PCA-16', 'Raw series', 'Control: PCA error')
+    """
+    if name in SPACES:
+        return SPACES[name]
+    words = [word.upper() if word.startswith(("cvae", "pca", "ica")) else word for word in str(name).split(" ")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+
+
+def p_value(p, smallest=None) -> str:
+    """A p value; where it is the smallest that could be reached, this is said.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.25, 0.25), p_value(1e-7)
+    ('p = 0.031', 'p = 0.25, the smallest that can be reached', 'p < 0.0001')
+    """
+    if p is None or isinstance(p, str) or not math.isfinite(p):
+        return f"p {MISSING}"
+    text = "p < 0.0001" if p < 1e-4 else f"p = {number(p, 2)}"
+    reached = smallest is not None and math.isfinite(smallest) and p <= smallest * 1.0001
+    return f"{text}, the smallest that can be reached" if reached else text
+
+
+def glued(text: str) -> str:
+    """Text whose units and relations stay on one line with their numbers.
+
+    Examples
+    --------
+    >>> glued("5 mm, r = 0.3").count("\\u00a0")
+    3
+    """
+    text = re.sub(r"(?<=\d) (?=(?:%|mm|Hz)(?!\w))", "\u00a0", text)
+    return re.sub(r" (?=[=<→] )|(?<=[=<→×]) (?=[\d−])|(?<=\b[rp]) (?=\d)", "\u00a0", text)
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

@@ -48,6 +48,7 @@ def environment():
         "signed": formats.signed,
         "model": formats.model_name,
         "listed": formats.listed,
+        "glued": formats.glued,
     }
     env.globals["count"] = formats.count
     return env

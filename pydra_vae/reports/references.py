@@ -91,4 +91,72 @@ REFERENCES = {
         "The NiPreps developers. NiReports: the visual reporting system of NiPreps.",
         url="https://www.nipreps.org/nireports/",
     ),
+    "facco": Reference(
+        "Facco, E., d'Errico, M., Rodriguez, A., & Laio, A. (2017). Estimating the intrinsic dimension of datasets "
+        "by a minimal neighborhood information. Scientific Reports, 7, 12140.",
+        doi="10.1038/s41598-017-11873-y",
+    ),
+    "moran": Reference(
+        "Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika, 37, 17–23.",
+        doi="10.1093/biomet/37.1-2.17",
+    ),
+    "coifman": Reference(
+        "Coifman, R. R., & Lafon, S. (2006). Diffusion maps. Applied and Computational Harmonic Analysis, 21(1), 5–30.",
+        doi="10.1016/j.acha.2006.04.006",
+    ),
+    "margulies": Reference(
+        "Margulies, D. S., Ghosh, S. S., Goulas, A., et al. (2016). Situating the default-mode network along a "
+        "principal gradient of macroscale cortical organization. PNAS, 113(44), 12574–12579.",
+        doi="10.1073/pnas.1608282113",
+    ),
+    "wagner": Reference(
+        "Wagner, H. H., & Dray, S. (2015). Generating spatially constrained null models for irregularly spaced data "
+        "using Moran spectral randomization methods. Methods in Ecology and Evolution, 6, 1169–1178.",
+        doi="10.1111/2041-210X.12407",
+    ),
+    "rousseeuw": Reference(
+        "Rousseeuw, P. J. (1987). Silhouettes: a graphical aid to the interpretation and validation of cluster "
+        "analysis. Journal of Computational and Applied Mathematics, 20, 53–65.",
+        doi="10.1016/0377-0427(87)90125-7",
+    ),
+    "higgins": Reference(
+        "Higgins, I., Matthey, L., Pal, A., et al. (2017). beta-VAE: learning basic visual concepts with a constrained "
+        "variational framework. ICLR."
+    ),
+    "fu": Reference(
+        "Fu, H., Li, C., Liu, X., Gao, J., Celikyilmaz, A., & Carin, L. (2019). Cyclical annealing schedule: a simple "
+        "approach to mitigating KL vanishing. NAACL-HLT.",
+        doi="10.48550/arXiv.1903.10145",
+    ),
+    "zhao": Reference(
+        "Zhao, S., Song, J., & Ermon, S. (2019). InfoVAE: balancing learning and inference in variational "
+        "autoencoders. AAAI, 33, 5885–5892.",
+        doi="10.1609/aaai.v33i01.33015885",
+    ),
+    "schonemann": Reference(
+        "Schönemann, P. H. (1966). A generalized solution of the orthogonal Procrustes problem. Psychometrika, 31, "
+        "1–10.",
+        doi="10.1007/BF02289451",
+    ),
+    "gower": Reference(
+        "Gower, J. C. (1975). Generalized Procrustes analysis. Psychometrika, 40, 33–51.", doi="10.1007/BF02291478"
+    ),
+    "huang": Reference(
+        "Huang, J., Busch, E., Wallenstein, T., et al. (2022). Learning shared neural manifolds from multi-subject "
+        "fMRI data. IEEE 32nd International Workshop on Machine Learning for Signal Processing."
+    ),
+    "mantel": Reference(
+        "Mantel, N. (1967). The detection of disease clustering and a generalized regression approach. Cancer "
+        "Research, 27, 209–220."
+    ),
+    "finn2015": Reference(
+        "Finn, E. S., Shen, X., Scheinost, D., et al. (2015). Functional connectome fingerprinting: identifying "
+        "individuals using patterns of brain connectivity. Nature Neuroscience, 18, 1664–1671.",
+        doi="10.1038/nn.4135",
+    ),
+    "nastase": Reference(
+        "Nastase, S. A., Gazzola, V., Hasson, U., & Keysers, C. (2019). Measuring shared responses across subjects "
+        "using intersubject correlation. Social Cognitive and Affective Neuroscience, 14, 667–685.",
+        doi="10.1093/scan/nsz037",
+    ),
 }

@@ -1,4 +1,4 @@
-"""Write the report of a subject and the index of a group."""
+"""Write the report of a subject."""
 
 import json
 from pathlib import Path
@@ -160,55 +160,6 @@ FILES = (
     "tsnr_parcels", "tsnr_before", "tsnr_after", "tsnr_change", "mse_map", "history", "verdict", "blocked_verdict",
     "normalization", "mask_info", "background", "recovery",
 )  # fmt: skip
-
-
-@step(outputs={"index": File})
-def GroupReport(
-    metrics: list[File],
-    links: str = "{}",
-    warnings: str = "{}",
-    failures: str = "[]",
-    dataset: str = "",
-    simulated: bool = False,
-    parameters: str = "{}",
-):
-    """Write the index of all subjects.
-
-    Parameters
-    ----------
-    metrics : list of file
-        Tables of SubjectMetrics, one a subject, or one table of all.
-    links : str
-        JSON object: label → the subject's page, relative to the index.
-    warnings : str
-        JSON object: label → list of its warnings.
-    failures : str
-        JSON list of {"label", "step", "message"}.
-    dataset : str
-        Name of the dataset; the page's title.
-    simulated : bool
-        Whether the dataset says that it is simulated.
-    parameters : str
-        JSON of the options that the user gave, for the record.
-
-    Returns
-    -------
-    index : file
-        The page, ``index.html``.
-    """
-    from pydra_vae.reports.group import Failure
-    from pydra_vae.reports.group import GroupReport as Report
-
-    report = Report(
-        metrics=tuple(Path(path) for path in metrics),
-        links=_parsed("links", links),
-        warnings=_parsed("warnings", warnings),
-        failures=[Failure(**failure) for failure in _parsed("failures", failures)],
-        dataset=dataset,
-        simulated=simulated,
-        parameters=_parsed("parameters", parameters),
-    )
-    return report.write(Path.cwd() / "index.html")
 
 
 def _parsed(name: str, text: str):

@@ -81,7 +81,7 @@ def test_nobody(tmp_path):
 
 def test_step(tmp_path):
     from pydra_vae.engine.step import call
-    from pydra_vae.tasks.report import GroupReport as Step
+    from pydra_vae.tasks.group_report import GroupReport as Step
 
     metrics = list(write_metrics(tmp_path, 2))
     failures = json.dumps([{"label": "sub-03", "step": "FitCvae", "message": "NaN"}])

@@ -1,0 +1,210 @@
+"""Claims on groups of subjects, what the paper leaves to future work, and controls that decide what can be believed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from pydra_vae.reports import group_more_sentences as further
+from pydra_vae.reports import group_sentences as say
+from pydra_vae.reports.formats import MISSING, fixed, number, signed, space_name
+from pydra_vae.reports.group_sentences import Claim
+from pydra_vae.reports.group_tables import Tables, by_subject, control_of, in_order, mean_of, paired, rows
+
+FLOOR = "same subject, other seed"
+FUTURE, NO_NUMBER = "future work", "no number"
+
+
+def hardest(tables: Tables, measure: str, representation: str = "cvae") -> float:
+    """The end of the hardest null's range: the lowest disparity, or the highest r, that chance gives."""
+    if (nulls := tables("nulls")) is None:
+        return np.nan
+    found = rows(nulls, measure=measure, representation=representation)
+    if not len(found):
+        return np.nan
+    return float(found["low"].min()) if measure == "disparity" else float(found["high"].max())
+
+
+def _alignment(tables: Tables) -> Iterator[Claim]:
+    if (pairs := tables("pairs")) is None:
+        return
+
+    def mean(column: str, relation: str, representation: str) -> float:
+        return mean_of(pairs, column, relation=relation, representation=representation)
+
+    for name, claim, column, say_it in (
+        ("alignment", "Latent spaces of different subjects do not align (Procrustes)", "disparity", say.alignment),
+        (
+            "geometry_shared",
+            "Latent spaces share geometric patterns across subjects",
+            "r_distances",
+            say.shared_geometry,
+        ),
+    ):
+        between, floor = mean(column, "subjects", "cvae"), mean(column, FLOOR, "cvae")
+        pca, null = mean(column, "subjects", "pca whitened"), hardest(tables, column)
+        if not np.isfinite(between):
+            continue
+        control = {FLOOR: floor, "whitened PCA": pca, "hardest null": null}
+        yield Claim(
+            name, claim, NO_NUMBER, f"{'disparity' if column == 'disparity' else 'r'} {fixed(between)}",
+            "; ".join(f"{key}: {fixed(value)}" for key, value in control.items() if np.isfinite(value)) or MISSING,
+            say_it(between, floor, null, pca),
+        )  # fmt: skip
+
+
+def _connectivity(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("geometry")) is None:
+        return
+    cvae, pca = (mean_of(table, "r", space=name) for name in ("cvae", "pca"))
+    yield Claim(
+        "connectivity", "Geometry of the latent space assesses functional connectivity", NO_NUMBER, f"r {fixed(cvae)}",
+        f"PCA: {fixed(pca)}; distance in mm: {fixed(mean_of(table, 'r', space='raw distance mm'))}",
+        say.connectivity(cvae, mean_of(table, "r_partial", space="cvae"), pca),
+    )  # fmt: skip
+
+
+def _identification(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("identification")) is None:
+        return
+    ours, others = table.iloc[0], table.iloc[1:]
+    control = float(others["accuracy"].iloc[0]) if len(others) else np.nan
+    beside = (
+        f"{others['method'].iloc[0].removeprefix('control: ')}: {fixed(100 * control, 0)} %; " if len(others) else ""
+    )
+    yield Claim(
+        "identification", "Latent spaces are individual", NO_NUMBER, f"{fixed(100 * ours['accuracy'], 0)} % identified",
+        f"{beside}chance: {fixed(100 * ours['chance'], 0)} %",
+        further.identification(*(ours[c] for c in ("accuracy", "chance", "p", "p_smallest")), int(ours["n"]), control),
+    )  # fmt: skip
+
+
+def _outliers(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("outliers")) is None:
+        return
+    kinds = in_order(table["kind"], ("voxel", "frame"))
+    auc = {
+        k: {d: mean_of(table, "auc", kind=k, detector=d) for d in in_order(rows(table, kind=k)["detector"])}
+        for k in kinds
+    }
+    ours, controls = [], []
+    for kind, by_detector in auc.items():
+        known = {d: v for d, v in by_detector.items() if np.isfinite(v)}
+        own = [v for d, v in known.items() if not further.is_control(d)]
+        other = [v for d, v in known.items() if further.is_control(d)]
+        ours += [f"{kind}s {fixed(max(own))}"] if own else []
+        controls += [f"{kind}s {fixed(max(other))}"] if other else []
+    flagged = {k: mean_of(table, "n_flagged", kind=k, detector=next(iter(auc[k]))) for k in kinds}
+    shown = (
+        "AUC " + ", ".join(ours) if ours else ", ".join(f"{number(round(v))} {k}s flagged" for k, v in flagged.items())
+    )
+    planted = {kind: mean_of(table, "n_planted", kind=kind) for kind in kinds}
+    yield Claim(
+        "outliers", "CVAEs can detect outliers", FUTURE, shown,
+        f"best control: {', '.join(controls)}" if controls else MISSING, further.outliers(auc, planted),
+    )  # fmt: skip
+
+
+def spectral_distance(samples: pd.DataFrame, column: str) -> float:
+    """Root mean square difference of log10 spectra to the data's, over frequencies and subjects."""
+    spectra = rows(samples, quantity="spectrum")
+    if column not in spectra:
+        return np.nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = np.log10(spectra[column].astype(float)) - np.log10(spectra["data"].astype(float))
+    difference = difference[np.isfinite(difference)]
+    return float(np.sqrt((difference**2).mean())) if len(difference) else np.nan
+
+
+def _samples(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("samples")) is None:
+        return
+    ours, pca, again = (spectral_distance(table, name) for name in ("samples", "pca_samples", "reconstruction"))
+    if np.isfinite(ours):
+        yield Claim(
+            "samples", "CVAEs can generate new BOLD series", FUTURE, f"spectrum × {fixed(10**ours, 1)} off",
+            f"PCA's: × {fixed(10**pca, 1)}; reconstructions: × {fixed(10**again, 1)}",
+            further.samples(ours, pca, again),
+        )  # fmt: skip
+
+
+def _divergence(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("divergence")) is None:
+        return
+    settings = in_order(table["setting"])
+    errors = {name: mean_of(table, "mse_test", setting=name) for name in settings}
+    accuracies = {name: mean_of(table, "knn_accuracy", setting=name) for name in settings}
+    price = [100 * (error / errors["no KL"] - 1) for error in errors.values()] if "no KL" in errors else []
+    yield Claim(
+        "divergence", "How the KL term affects reconstruction and separability", FUTURE,
+        f"{signed(min(price))} to {signed(max(price))} % in error" if len(price) > 1 else MISSING,
+        f"no KL: {number(errors.get('no KL'))}", further.divergence(errors, accuracies),
+    )  # fmt: skip
+
+
+def _shared(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("shared")) is None:
+        return
+    table = table.assign(kind=table["kind"].astype(str))
+    own = rows(table, member="training")
+    own = own if len(own) else table
+    kinds = [kind for kind in in_order(own["kind"]) if kind != "independent"]
+    price = {kind: mean_of(own, "price_percent", kind=kind) for kind in kinds}
+    disparity = {kind: mean_of(own, "disparity", kind=kind) for kind in kinds}
+    price = {kind: value for kind, value in price.items() if np.isfinite(value) and np.isfinite(disparity[kind])}
+    apart = mean_of(table, "disparity", kind="independent")
+    disparity = {kind: disparity[kind] for kind in price}
+    if price:
+        best = min(disparity, key=lambda kind: (disparity[kind], kind))
+        yield Claim(
+            "shared", "A shared embedding would generalise to new participants", FUTURE,
+            f"disparity {fixed(disparity[best])} at {signed(price[best])} % in error",
+            f"independent models: {fixed(apart)}",
+            further.shared(price, disparity, apart),
+        )  # fmt: skip
+
+
+def _reliability(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("reliability")) is None:
+        return
+    for measure in in_order(table["measure"]):
+        found = rows(table, measure=measure)
+        models = in_order(found["model"], ("raw", "cvae", "pca"))
+        series = {name: by_subject(found, "r", model=name).to_numpy() for name in models}
+        series = {name: values for name, values in series.items() if len(values)}
+        if "cvae" in series:
+            label = "task maps" if str(measure).startswith("glm") else str(measure)
+            others = {name: series[name] for name in ("raw", "smoothing", "pca") if name in series}
+            yield Claim(
+                f"reliability {measure}", f"Denoised data are more reliable ({label})", "not tested",
+                f"r {fixed(series['cvae'].mean())}",
+                "; ".join(f"{space_name(name)}: {fixed(v.mean())}" for name, v in others.items()),
+                further.reliability(series, str(measure)),
+            )  # fmt: skip
+
+
+def _surrogate(tables: Tables) -> Iterator[Claim]:
+    if (table := tables("surrogate")) is None:
+        return
+    gains = surrogate_gains(table)
+    if len(gains):
+        metrics = tables.metrics
+        real = paired(metrics, "mse_test", "model", ("cvae", control_of(metrics) or "")) if len(metrics) else []
+        beside = (
+            f"; these data: {signed(100 * (1 - real[0] / real[1]).mean())} %" if len(real) == 2 and len(real[0]) else ""
+        )
+        yield Claim(
+            "surrogate", "The gain over PCA is no leak", "not tested", f"{signed(100 * gains.max())} % on surrogates",
+            f"allowed: 1 %{beside}", further.surrogate(gains.to_numpy()),
+        )  # fmt: skip
+
+
+def surrogate_gains(table: pd.DataFrame) -> pd.Series:
+    """1 − MSE/MSE of PCA by subject."""
+    ours, pca = by_subject(table, "mse_test"), by_subject(table, "pca_mse_test")
+    return (1 - ours / pca).dropna()
+
+
+FURTHER = (
+    _alignment, _identification, _connectivity, _outliers, _samples, _divergence, _shared, _reliability, _surrogate,
+)  # fmt: skip

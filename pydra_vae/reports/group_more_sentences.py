@@ -1,0 +1,257 @@
+"""Sentences of the group report on what the paper only asks for, and on controls that a reviewer would ask for."""
+
+import numpy as np
+
+from pydra_vae.reports.formats import count, fixed, listed, number, p_value, signed, space_name
+from pydra_vae.reports.group_sentences import ALIKE, DIFFERS, ERROR, LEAK, OPEN, POINT, Finding, higher
+
+FOLLOWS = 0.5  # correlation from which on one profile is said to follow another
+KINDS = {
+    "independent": "one model a subject",
+    "shared_decoder": "shared decoder",
+    "subject_decoders": "a decoder for each subject",
+    "pooled": "pooled",
+}
+
+
+def divergence(errors: dict[str, float], accuracies: dict[str, float], none: str = "no KL") -> Finding:
+    """What the KL term and its relatives cost and bring.
+
+    Parameters
+    ----------
+    errors, accuracies : dict
+        Mean test error and mean k-NN accuracy by setting.
+    none : str
+        The setting without any.
+
+    Examples
+    --------
+    >>> divergence({"no KL": 1.0, "β 1": 1.1}, {"no KL": 0.3, "β 1": 0.34}).text
+    'β 1 costs +10.0 % in error and separates networks best (k-NN accuracy 0.34 against 0.30 without KL).'
+    """
+    if none not in errors or len(errors) < 2:
+        return Finding("The setting without a KL term is missing, so nothing can be compared.")
+    price = {name: 100 * (error / errors[none] - 1) for name, error in errors.items() if name != none}
+    known = {name: value for name, value in accuracies.items() if np.isfinite(value)}
+    if none not in known:
+        dearest = max(price, key=price.__getitem__)
+        return Finding(f"The largest price is that of {dearest}: {signed(price[dearest])} % in error.")
+    best = max(known, key=known.__getitem__)
+    if known[best] <= known[none] + POINT:
+        low, high = min(price.values()), max(price.values())
+        return Finding(
+            f"No setting separates networks better than none (k-NN accuracy {fixed(known[none])}), at "
+            f"{signed(low)} to {signed(high)} % in error."
+        )
+    return Finding(
+        f"{best} costs {signed(price[best])} % in error and separates networks best (k-NN accuracy "
+        f"{fixed(known[best])} against {fixed(known[none])} without KL)."
+    )
+
+
+def shared(price: dict[str, float], disparity: dict[str, float], apart: float) -> Finding:
+    """What a model of several subjects costs in error and gains in alignment.
+
+    Parameters
+    ----------
+    price : dict
+        Kind to its change of the error, in per cent.
+    disparity : dict
+        Kind to the disparity between subjects; `apart` is that of independent models.
+    """
+    if not price:
+        return Finding("No shared model was fitted.")
+    best = min(disparity, key=lambda kind: (disparity[kind], kind))
+    against = f" against {fixed(apart)} of independent ones" if np.isfinite(apart) else ""
+    name = KINDS.get(best, best)
+    text = (
+        f"The model with the best alignment ({name}) has a disparity of {fixed(disparity[best])}{against}, "
+        f"at {signed(price[best])} % in error"
+    )
+    cheapest = min(price, key=lambda kind: (price[kind], kind))
+    if cheapest != best:
+        name = KINDS.get(cheapest, cheapest)
+        text += f"; the cheapest ({name}) {fixed(disparity[cheapest])} at {signed(price[cheapest])} %"
+    return Finding(f"{text}.")
+
+
+def outliers(auc: dict[str, dict[str, float]], n_planted: dict[str, float]) -> Finding:
+    """How well planted artefacts are found.
+
+    Parameters
+    ----------
+    auc : dict
+        Kind (voxel, frame) to detector to mean area under the ROC curve.
+    n_planted : dict
+        Kind to the mean number of planted ones.
+    """
+    texts = []
+    for kind, by_detector in auc.items():
+        ours = {d: v for d, v in by_detector.items() if not is_control(d) and np.isfinite(v)}
+        controls = {d: v for d, v in by_detector.items() if is_control(d) and np.isfinite(v)}
+        if not ours:
+            continue
+        best = max(ours, key=ours.__getitem__)
+        text = f"planted {kind}s are found with an AUC of {fixed(ours[best])} ({best})"
+        if controls:
+            other = max(controls, key=controls.__getitem__)
+            verb = "better than" if ours[best] > controls[other] + POINT else (
+                "no better than" if ours[best] >= controls[other] - POINT else "worse than")  # fmt: skip
+            text += f", {verb} the best control ({control_name(other)}, {fixed(controls[other])})"
+        texts.append(text)
+    if not texts:
+        return Finding("Nobody knows which voxels and frames are outliers here, so no AUC can be given.")
+    text = listed(texts)
+    return Finding(f"{text[0].upper()}{text[1:]}.")
+
+
+def is_control(detector: str) -> bool:
+    """Whether a detector of outliers is a control.
+
+    Examples
+    --------
+    >>> is_control("error"), is_control("control: pca error"), is_control("dvars")
+    (False, True, True)
+    """
+    return detector not in ("error", "density", "combined")
+
+
+def control_name(detector: str) -> str:
+    """A control's name without the word.
+
+    Examples
+    --------
+    >>> control_name("control: pca error")
+    'PCA error'
+    """
+    return space_name(detector.removeprefix("controls: ").removeprefix("control: "))
+
+
+def samples(distance: float, control: float, reconstruction: float) -> Finding:
+    """How like the data new series are.
+
+    Parameters
+    ----------
+    distance, control, reconstruction : float
+        Root mean square difference of log10 spectra to the data: of new series, of PCA's, of reconstructions.
+    """
+    factor = 10**distance
+    text = f"Spectra of new series differ from the data's by a factor of {fixed(factor, 1)} on average"
+    beside = []
+    if np.isfinite(reconstruction):
+        beside.append(f"reconstructions {fixed(10**reconstruction, 1)}")
+    if np.isfinite(control):
+        beside.append(f"series drawn from PCA {fixed(10**control, 1)}")
+    text += f" ({', '.join(beside)})" if beside else ""
+    if np.isfinite(control) and distance > control:
+        text += "; PCA's are nearer"
+    return Finding(f"{text}.")
+
+
+def identification(accuracy, chance, p, p_smallest, n: int, control=np.nan) -> Finding:
+    """Does a subject's latent geometry find its own second half?"""
+    right = round(accuracy * n)
+    text = (
+        f"{right} of {count(n, 'subject')} found by their other half (chance {fixed(chance)}; {p_value(p, p_smallest)})"
+    )
+    if np.isfinite(control):
+        text += f"; by the control {round(control * n)}"
+    verdict = OPEN if p > 0.05 else "as in the paper" if accuracy > chance else DIFFERS
+    return Finding(f"{text}.", verdict)
+
+
+def mantel(score: str, r, p, p_smallest, n: int) -> Finding:
+    """Do subjects of similar scores have similar latent geometries?"""
+    word = "have more similar" if p <= 0.05 and r > 0 else "cannot be said to have more similar"
+    return Finding(
+        f"Subjects of similar “{score}” {word} latent geometries (r = {fixed(r)}, {p_value(p, p_smallest)}; "
+        f"{count(n, 'subject')})."
+    )
+
+
+def reliability(by_model: dict[str, np.ndarray], measure: str) -> Finding:
+    """Do denoised maps of one half predict the raw other half better than raw maps do?
+
+    Examples
+    --------
+    >>> reliability({"raw": np.array([0.6]), "cvae": np.array([0.5]), "pca": np.array([0.4])}, "glm").text
+    'The CVAE does not improve on raw data (r = 0.50 against 0.60), but loses less than PCA (0.40).'
+    """
+    if "cvae" not in by_model or "raw" not in by_model:
+        return Finding(f"For {measure}, the CVAE or the raw data are missing.")
+    cvae, raw = np.asarray(by_model["cvae"]), np.asarray(by_model["raw"])
+    pca = np.asarray(by_model.get("pca", [np.nan]))
+    figures = f"(r = {fixed(np.nanmean(cvae))} against {fixed(np.nanmean(raw))})"
+    if higher(cvae, raw):
+        return Finding(f"The CVAE's maps are more reliable than raw ones {figures}.", "as in the paper")
+    text = f"The CVAE does not improve on raw data {figures}"
+    if pca.size == cvae.size and higher(cvae, pca):
+        text += f", but loses less than PCA ({fixed(np.nanmean(pca))})"
+    return Finding(f"{text}.", DIFFERS)
+
+
+def surrogate(gains) -> Finding:
+    """Does the CVAE beat PCA where it cannot?
+
+    Parameters
+    ----------
+    gains : (S,) array
+        1 − MSE/MSE of PCA on Gaussian data with the subject's own covariance.
+
+    Examples
+    --------
+    >>> surrogate(np.array([0.002, -0.004])).text
+    'On Gaussian data of the same covariance the CVAE gains −0.1 % over PCA on average, 0.2 % at most: no leak.'
+    """
+    gains = np.asarray(gains, dtype=float)
+    most, mean = float(np.nanmax(gains)), float(np.nanmean(gains))
+    average = f"{signed(100 * mean)} % over PCA on average, " if gains.size > 1 else ""
+    text = f"On Gaussian data of the same covariance the CVAE gains {average}{fixed(100 * most, 1)} %"
+    text += " at most" if gains.size > 1 else " over PCA"
+    if most > LEAK:
+        return Finding(f"{text}. No model can: this is a leak, and the gains on this page cannot be trusted.", DIFFERS)
+    short = " (it falls short of PCA, so it may not be trained to the end)" if mean < -5 * ERROR else ""
+    return Finding(f"{text}: no leak{short}.")
+
+
+def stimulus(r, n_networks: int, denoised, raw) -> Finding:
+    """Is the planted share of the stimulus found again by correlation between subjects?"""
+    text = f"Correlation between subjects rises from {fixed(raw)} to {fixed(denoised)} by denoising"
+    if not denoised > raw:
+        text = f"Denoising does not raise the correlation between subjects ({fixed(raw)} to {fixed(denoised)})"
+    if np.isfinite(r):
+        verb = "follows" if r >= FOLLOWS else "hardly follows"
+        text += f"; over {count(n_networks, 'network')} it {verb} the planted share of the stimulus (r = {fixed(r)})"
+    return Finding(f"{text}.")
+
+
+def planted_latents(by_space: dict[str, float]) -> Finding:
+    """Which space holds the planted latents."""
+    if "cvae" not in by_space:
+        return Finding("Planted latents were not compared.")
+    rest = {name: value for name, value in by_space.items() if name != "cvae"}
+    beside = ", ".join(f"{space_name(name)} {fixed(value)}" for name, value in rest.items())
+    text = f"Linear regression from the CVAE's latents explains R² {fixed(by_space['cvae'])} of the planted ones"
+    return Finding(f"{text} ({beside}).")
+
+
+def dimensions(cvae: tuple[float, float, float], pca: float, raw: float) -> Finding:
+    """How many dimensions the latents fill (TwoNN)."""
+    value, low, high = cvae
+    beside = [f"PCA {number(pca, 2)}"] if np.isfinite(pca) else []
+    beside += [f"raw series {number(raw, 2)}"] if np.isfinite(raw) else []
+    more = f"; {', '.join(beside)}" if beside else ""
+    return Finding(
+        f"The latents fill {number(value, 2)} dimensions (TwoNN, {number(low, 2)} to {number(high, 2)}{more})."
+    )
+
+
+def template(cvae: float, pca: float) -> Finding:
+    """How near subjects come to their own group template."""
+    if not np.isfinite(pca):
+        return Finding(f"To the group template (generalised Procrustes), subjects have a disparity of {fixed(cvae)}.")
+    nearer = "nearer" if cvae < pca * (1 - ALIKE) else "farther" if cvae > pca * (1 + ALIKE) else "as near"
+    return Finding(
+        f"To the group template (generalised Procrustes), subjects have a disparity of {fixed(cvae)}, {nearer} "
+        f"{'as' if nearer == 'as near' else 'than'} with whitened PCA ({fixed(pca)})."
+    )
