@@ -7,9 +7,6 @@ from fileformats.generic import File
 from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
-# Voxels whose networks are told apart: more change the accuracies by less than the folds do.
-N_LABELLED = 4000
-
 
 @step(outputs={"score": File})
 def ScoreFit(
@@ -143,19 +140,15 @@ def _figures(x, outputs, split, pca, weights, has_kl: bool, seed: int) -> dict:
 
 
 def _labelled(voxels, scaling, mask, seed: int) -> dict | None:
-    """Random voxels that lie in a network, with their networks and parcels; None without at least two networks."""
-    import numpy as np
-
+    """Voxels in networks, with their networks and parcels; None where there is nothing to tell apart."""
     from pydra_vae.stats.parcels import parcels_or_blocks
+    from pydra_vae.stats.separability import sample_voxels
     from pydra_vae.tasks._space import Space
 
     space = Space.load(Path(voxels), Path(scaling), Path(mask))
-    if not space.has_networks:
-        return None
-    inside = np.flatnonzero(~np.isin(space.network, ("", "n/a")))
-    rows = np.sort(np.random.default_rng(seed).permutation(inside)[:N_LABELLED])
     parcel = parcels_or_blocks(space.parcel, space.mm)
-    return {"rows": rows, "network": space.network[rows], "parcel": parcel[rows]}
+    rows = sample_voxels(space.network, parcel, seed=seed)
+    return {"rows": rows, "network": space.network[rows], "parcel": parcel[rows]} if len(rows) else None
 
 
 def _separability(latents, space: dict | None, seed: int) -> dict:
@@ -164,5 +157,5 @@ def _separability(latents, space: dict | None, seed: int) -> dict:
         return {"knn_accuracy": float("nan"), "silhouette": float("nan")}
     from pydra_vae.stats.separability import separability_of
 
-    found = separability_of(latents, space["network"], space["parcel"], seed)
+    found = separability_of(latents, space["network"], space["parcel"], seed=seed)
     return {"knn_accuracy": found.knn_accuracy, "silhouette": found.silhouette}
