@@ -64,8 +64,8 @@ def correlation_length(x: np.ndarray, ijk: np.ndarray, voxel_mm: np.ndarray) -> 
     Returns
     -------
     length : (n,) float64 array
-        On a straight line between bins: a map without any smoothness gives .63 of the shortest edge.
-        Noise in single voxels shortens it. NaN for a constant map.
+        On a straight line between bins: a map without any smoothness gives .63 of the first bin's distance,
+        which is the edge of a cubic voxel. Noise in single voxels shortens it. NaN for a constant map.
     """
     distance, r = correlogram(x, ijk, voxel_mm)
     return np.array([_first_below(distance, column) for column in r.T])

@@ -4,6 +4,10 @@ Correlations over places of equal noise, such as means over `moran.equal_patches
 spectral randomisation of the first set, whose maps are randomised together. p of the best match counts the
 search for it: it is compared with the best match of each random map. As the axes of a latent space are
 arbitrary, the multiple correlation with all maps of the second set at once stands beside them.
+
+False positives at p ≤ .05 for nine smooth maps beside nine (FWHM 0 to 40 mm; brain, grey matter, one slice):
+p .048 to .060, p of the best .039 to .070, p of all .041 to .065; at 70 mm, where nine maps span nearly all
+that is smooth, p of all reaches .11 in few patches.
 """
 
 from dataclasses import dataclass

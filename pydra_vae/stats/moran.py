@@ -10,9 +10,10 @@ Near 1 a voxel is what its neighbours are; −1/(K − 1) is expected of a map w
 Moran spectral randomisation (Wagner & Dray 2015, Methods Ecol. Evol. 6:1169, "singleton") writes a map
 in the eigenvectors of the doubly centred 1/distance matrix of its places and gives every coefficient a
 random sign: power at each spatial scale, mean and variance stay exactly, the place is lost. The null holds
-for places of equal noise. Measured on pairs of independent smooth maps (FWHM 0 to 70 mm) at p ≤ .05:
-patches of equal size, false positives of .04 to .07; cubes of 24 mm with few voxels at the edge of the
-brain, up to .31. So `equal_patches` come first.
+for places of equal noise. Measured on pairs of independent smooth maps (FWHM 0 to 70 mm) in a brain of
+8,541 voxels of 6 mm, false positives at p ≤ .05: means over patches of equal size, .046 to .055 (.047 to
+.060 in one slice); over cubes of 24 mm, of which those at the edge hold few voxels, up to .31. So
+`equal_patches` come first.
 """
 
 import numpy as np

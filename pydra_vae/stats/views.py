@@ -24,9 +24,7 @@ def pca_view(x: np.ndarray) -> np.ndarray:
     >>> pca_view(np.array([[3.0, 0, 0], [-3, 0, 0], [0, 0, 1], [0, 0, -1]])).round(6).tolist()
     [[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
     """
-    centred = _centred(x)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    return _signed(_two(centred @ vectors[:, ::-1])) + 0.0
+    return _signed(_two(_scores(x))) + 0.0
 
 
 def ica_view(x: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -44,14 +42,15 @@ def ica_view(x: np.ndarray, seed: int = 0) -> np.ndarray:
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    centred = _centred(x)
-    rank = int(np.linalg.matrix_rank(centred.T @ centred))
-    if rank == 0:
+    scores = _scores(x)
+    spread = scores.std(axis=0)
+    scores = scores[:, spread > 1e-6 * spread.max(initial=0)]  # an unused dimension has nothing to unmix
+    if not scores.size:
         return np.zeros((len(x), 2))
     with warnings.catch_warnings():
         # Directions of a Gaussian are all alike: no guess is better than another, and none converges.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = FastICA(rank, whiten="unit-variance", max_iter=500, tol=1e-3, random_state=seed).fit_transform(centred)
+        found = FastICA(whiten="unit-variance", max_iter=500, tol=1e-3, random_state=seed).fit_transform(scores)
     order = np.argsort(-np.abs(kurtosis(found, axis=0)), kind="stable")
     return _signed(_two(found[:, order]))
 
@@ -84,6 +83,12 @@ def umap_view(x: np.ndarray, seed: int = 0) -> np.ndarray:
 def _centred(x) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     return x - x.mean(axis=0)
+
+
+def _scores(x) -> np.ndarray:
+    """Principal component scores, the widest first."""
+    centred = _centred(x)
+    return centred @ np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
 
 
 def _two(x) -> np.ndarray:
