@@ -1,15 +1,13 @@
-"""The one training loop: any model, any objective over rows of data, any validation.
+"""Train one model: any module, any objective over rows of data, any validation.
 
-Data stay on the device and a permutation of row numbers is drawn for each pass, so there is no loader. The loop
-knows nothing of voxels or subjects: an *objective* turns row numbers into the named terms of a loss, a *validation*
-returns the figures of the present weights, the first of which decides which weights are the best. On a CPU, with a
-fixed number of threads, everything is repeatable to the bit, also across a kill and a resume.
+Data stay on the device and a permutation of row numbers is drawn for each pass, so there is no loader. Nothing here
+knows of voxels or subjects: an *objective* turns row numbers into the named terms of a loss, a *validation* returns the
+figures of the present weights, the first of which decides which weights are the best. On a CPU, with a fixed number of
+threads, everything is repeatable to the bit, also across a kill and a resume. `training.loop` holds the loop itself.
 """
 
-import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,15 +16,14 @@ from torch import Tensor, nn
 from pydra_vae.models.losses import Terms
 from pydra_vae.training import checkpoints
 from pydra_vae.training.annealing import Annealing
+from pydra_vae.training.course import Course, NotFiniteError, Weights
+from pydra_vae.training.loop import Learner, Loop, Saver
 from pydra_vae.training.recipes import Recipe
+
+__all__ = ["Fit", "NotFiniteError", "fit", "train"]
 
 Objective = Callable[[Tensor, float, torch.Generator], Terms]
 Validation = Callable[[], dict[str, float]]
-PROGRESS_EVERY = 10  # steps
-
-
-class NotFiniteError(FloatingPointError):
-    """A term of the loss became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -109,188 +106,85 @@ def fit(
     NotFiniteError
         A NaN or infinite term, with its epoch and step.
     """
-    steps = recipe.steps(n_rows) if n_rows else 0
+    check_steps(recipe, n_rows, ramp_steps)
+    learner = Alone(model, objective, validate, groups)
+    course = Course(n_rows, recipe, seed, Annealing(ramp_steps, annealing), learner.weights(0))
+    saver = Saver(checkpoint, checkpoint_seconds, fingerprint)
+    (result,) = train(learner, [course], recipe, device, saver, progress)
+    model.load_state_dict(course.best_weights)
+    return result
+
+
+def train(
+    learner: Learner,
+    courses: list[Course],
+    recipe: Recipe,
+    device: torch.device,
+    saver: Saver,
+    progress: Callable[..., None] | None,
+) -> list[Fit]:
+    """Run the loop, from a checkpoint where there is one; the courses hold the best weights then."""
+    loop = Loop(learner, courses, recipe, device)
+    resumed_at = None
+    if saver.path is not None and (state := checkpoints.load(saver.path, saver.fingerprint)) is not None:
+        loop.restore(state)
+        resumed_at = loop.step
+    loop.run(saver, progress)
+    return [
+        Fit(
+            history=course.history,
+            best_step=course.best_step,
+            steps=course.stopped_at,
+            planned_steps=loop.steps,
+            ramp_steps=course.annealing.steps,
+            stopped=course.stopped,
+            seconds=loop.seconds(),
+            resumed_at=resumed_at,
+        )
+        for course in courses
+    ]
+
+
+def check_steps(recipe: Recipe, n_rows: int, ramp_steps: int):
+    """Refuse a training without rows, and a ramp longer than the training."""
     if not n_rows:
         raise ValueError("there are no training rows")
+    steps = recipe.steps(n_rows)
     if ramp_steps > steps:
         raise ValueError(
             f"the annealing takes {ramp_steps} steps but the training only {steps}: the weight would never reach "
             "its value; shorten the annealing or train longer"
         )
-    loop = _Loop(model, recipe, device, seed, n_rows, steps, Annealing(ramp_steps, annealing), groups)
-    resumed_at = None
-    if checkpoint is not None and (state := checkpoints.load(checkpoint, fingerprint)) is not None:
-        loop.restore(state)
-        resumed_at = loop.step
-    stopped = loop.run(objective, validate, _Saver(checkpoint, checkpoint_seconds, fingerprint), progress)
-    model.load_state_dict(loop.best_weights)
-    return Fit(loop.history, loop.best_step, loop.step, steps, ramp_steps, stopped, loop.seconds(), resumed_at)
 
 
-@dataclass
-class _Saver:
-    path: Path | None
-    interval: float
-    fingerprint: str
-    last: float = field(default_factory=time.monotonic)
+class Alone:
+    """One module as the loop's learner."""
 
-    def __call__(self, loop: "_Loop"):
-        if self.path is not None and time.monotonic() - self.last >= self.interval:
-            checkpoints.save(self.path, {"fingerprint": self.fingerprint, **loop.state()})
-            self.last = time.monotonic()
+    def __init__(self, model: nn.Module, objective: Objective, validate: Validation, groups: list[dict] | None):
+        self.model, self.objective, self.validate = model, objective, validate
+        self._groups = groups or [{"params": list(model.parameters())}]
+        model.train()
 
+    def groups(self) -> list[dict]:
+        return self._groups
 
-class _Loop:
-    """The state of a training between two steps."""
+    def terms(self, rows: list[Tensor], ramps: list[float], generators: list[torch.Generator]) -> Terms:
+        return self.objective(rows[0], ramps[0], generators[0])
 
-    def __init__(self, model, recipe, device, seed, n_rows, steps, annealing, groups):
-        self.model, self.recipe, self.device = model, recipe, device
-        self.n_rows, self.steps, self.annealing = n_rows, steps, annealing
-        self.batch = recipe.batch(n_rows)
-        self.generator = torch.Generator().manual_seed(seed)
-        self.optimiser = torch.optim.AdamW(
-            groups or [{"params": list(model.parameters())}],
-            lr=recipe.learning_rate,
-            eps=recipe.eps,
-            weight_decay=recipe.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
-        )
-        self.step = 0
-        self.queue = torch.empty(0, dtype=torch.int64)
-        self.history: list[dict] = []
-        self.best, self.best_step = float("inf"), 0
-        self.best_weights = _copy_of(model.state_dict())
-        self._pending: list[Tensor] = []
-        self._loss: float | None = None  # mean training loss as of the last drain
-        self._names: tuple[str, ...] = ()
-        self._before, self._start = 0.0, time.monotonic()
+    def clip(self, limit: float):
+        nn.utils.clip_grad_norm_(self.model.parameters(), limit)
 
-    @property
-    def epoch(self) -> int:
-        """Passes over the rows completed."""
-        return self.step * self.batch // self.n_rows
-
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._start
-
-    def run(self, objective, validate, saver, progress) -> str:
-        every = self.recipe.validate_every or self.recipe.epoch_steps(self.n_rows)
-        self.model.train()
-        if not self.history:
-            self._validate(validate)
-        while self.step < self.steps and not self._out_of_patience():
-            self._train_step(objective)
-            if self.step % every == 0 or self.step == self.steps:
-                self._validate(validate)
-                saver(self)
-            if progress is not None and (self.step % PROGRESS_EVERY == 0 or self.step == self.steps):
-                known = {} if self._loss is None else {"loss": self._loss}
-                progress(step=self.step, steps=self.steps, epoch=self.epoch, **known, best=self.best)
-        return "finished" if self.step == self.steps else "patience"
-
-    def _train_step(self, objective: Objective):
-        rate = self.recipe.learning_rate_at(self.step, self.steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
-        with _autocast(self.device):
-            terms = objective(self._next_rows(), self.annealing(self.step), self.generator)
-        self.optimiser.zero_grad(set_to_none=True)
-        total = terms.total
-        total.backward()
-        if self.recipe.clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimiser.step()
-        self._names = (*terms.values, "total")
-        # kept on the device: reading it here would make every step wait
-        self._pending.append(torch.stack([value.detach().float() for value in (*terms.values.values(), total)]))
-        self.step += 1
-
-    def _next_rows(self) -> Tensor:
-        """The next batch of an endless chain of permutations: every batch is full, every row equally often seen."""
-        if len(self.queue) < self.batch:
-            permutation = torch.randperm(self.n_rows, generator=self.generator)
-            self.queue = torch.cat([self.queue, permutation])
-        rows, self.queue = self.queue[: self.batch], self.queue[self.batch :]
-        return rows
-
-    def _validate(self, validate: Validation):
-        losses = self._drain()
+    def figures(self) -> list[dict[str, float]]:
         self.model.eval()
-        with torch.no_grad():
-            figures = {name: float(value) for name, value in validate().items()}
+        figures = self.validate()
         self.model.train()
-        name, value = next(iter(figures.items()))
-        if not value < float("inf"):
-            raise NotFiniteError(
-                f"{name} is {value} at step {self.step} (epoch {self.epoch}): look for NaN or infinite values in "
-                "the validation data, or lower the learning rate"
-            )
-        better = self.step >= self.annealing.steps and value < self.best
-        if better:
-            self.best, self.best_step = value, self.step
-            self.best_weights = _copy_of(self.model.state_dict())
-        rate = self.recipe.learning_rate_at(self.step, self.steps)
-        row = {"step": self.step, "epoch": self.epoch, "lr": rate, **losses, **figures}
-        self.history.append({**row, "best": int(better)})
+        return [figures]
 
-    def _drain(self) -> dict[str, float | None]:
-        """Means of the terms since the last validation; refuses those that are not finite."""
-        if not self._pending:
-            return {}
-        values = torch.stack(self._pending).cpu()
-        bad = (~torch.isfinite(values)).nonzero()
-        if len(bad):
-            i, term = (int(n) for n in bad[0])
-            step = self.step - len(values) + i
-            raise NotFiniteError(
-                f"the {self._names[term]} term is {float(values[i, term])} at step {step} "
-                f"(epoch {step * self.batch // self.n_rows}): look for NaN or infinite values in the data, "
-                f"or lower the learning rate ({self.recipe.learning_rate:g})"
-            )
-        self._pending = []
-        *means, self._loss = values.mean(0).tolist()
-        return {f"loss_{name}": mean for name, mean in zip(self._names, means, strict=False)}
+    def weights(self, model: int) -> Weights:
+        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
 
-    def _out_of_patience(self) -> bool:
-        if self.recipe.patience is None:
-            return False
-        since = self.step - max(self.best_step, self.annealing.steps)
-        return since >= self.recipe.patience * self.recipe.epoch_steps(self.n_rows)
+    def state_dict(self) -> Weights:
+        return self.model.state_dict()
 
-    def state(self) -> dict:
-        cuda = self.device.type == "cuda"
-        return {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if cuda else None,
-            "queue": self.queue.clone(),
-            "step": self.step,
-            "history": self.history,
-            "best": self.best,
-            "best_step": self.best_step,
-            "best_weights": self.best_weights,
-            "seconds": self.seconds(),
-        }
-
-    def restore(self, state: dict):
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-        for name in ("queue", "step", "history", "best", "best_step", "best_weights"):
-            setattr(self, name, state[name])
-        self._before = state["seconds"]
-
-
-def _copy_of(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def _autocast(device: torch.device):
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
+    def load_state_dict(self, state: Weights):
+        self.model.load_state_dict(state)
