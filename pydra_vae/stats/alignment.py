@@ -17,7 +17,15 @@ from pydra_vae.stats.procrustes import (
     normalised,
     whitened,
 )
-from pydra_vae.stats.spatial_nulls import Null, agreement, placement_null, prepared, rotation_null
+from pydra_vae.stats.spatial_nulls import (
+    Null,
+    agreement,
+    distance_trend,
+    isotropic_basis,
+    placement_null,
+    prepared,
+    rotation_null,
+)
 
 SUBJECTS, OTHER_RUN, OTHER_SEED = "subjects", "same person, other run", "same subject, other seed"
 # Nulls are drawn for at most so many recordings and parcels: their mean over pairs changes little, their time much.
@@ -36,19 +44,30 @@ class Alignment:
         Parcel means of norm 1; None without enough parcels.
     persons : (S,) int array
         Whose each recording is.
+    mm : (P, 3) array or None
+        Centroids of the parcels.
     """
 
     cross: np.ndarray
     means: np.ndarray | None
     persons: np.ndarray
+    mm: np.ndarray | None
 
     @classmethod
-    def of(cls, cross: np.ndarray, means: np.ndarray | None, persons: np.ndarray, whiten: bool) -> "Alignment":
-        """From cross-products and parcel means as they come."""
+    def of(
+        cls,
+        cross: np.ndarray,
+        persons: np.ndarray,
+        whiten: bool,
+        means: np.ndarray | None = None,
+        mm: np.ndarray | None = None,
+    ) -> "Alignment":
+        """From cross-products, and parcel means with their places, as they come."""
         return cls(
             whitened(cross) if whiten else normalised(cross),
             None if means is None else prepared(means, whiten),
             np.asarray(persons),
+            mm,
         )
 
     def pairs(self) -> tuple[np.ndarray, list[str]]:
@@ -61,11 +80,14 @@ class Alignment:
         return np.concatenate([pairs, floor]), relations + [OTHER_SEED] * len(floor)
 
     def measured(self) -> Iterator[dict]:
-        """One row a pair: indices of the items, relation, and the three measures."""
+        """One row a pair: indices of the items, relation, and the measures."""
         pairs, relations = self.pairs()
-        by_parcel = np.full((2, len(pairs)), np.nan) if self.means is None else agreement(self.means, pairs)
+        by_parcel = np.full((3, len(pairs)), np.nan)
+        if self.means is not None:
+            by_parcel[:2] = agreement(self.means, pairs, distance_trend(self.mm))
+            by_parcel[2] = agreement(self.means, pairs)[1]
         values = zip(pairs.tolist(), relations, disparities(self.cross, pairs), *by_parcel, strict=True)
-        for (first, second), relation, over_voxels, over_parcels, r in values:
+        for (first, second), relation, over_voxels, over_parcels, r, plain in values:
             yield {
                 "first": first,
                 "second": second,
@@ -73,20 +95,14 @@ class Alignment:
                 "disparity": over_voxels,
                 "r_distances": r,
                 "disparity_parcels": over_parcels,
+                "r_distances_plain": plain,
             }
 
-    def nulls(self, basis: np.ndarray | None, n: int, seed: int) -> Iterator[tuple[str, Null, str, int]]:
-        """Name of the null, its draws, which pairs, and how many.
+    def nulls(self, n: int, seed: int) -> Iterator[tuple[str, Null, str, int]]:
+        """Name of the null, its n draws, which pairs, and how many.
 
         Pairs of different persons, whose recordings move together; where there is one person only, all pairs of
-        recordings.
-
-        Parameters
-        ----------
-        basis : (P, P − 1) array or None
-            Of `moran.moran_basis`, for the parcels of `means`.
-        n : int
-            Draws.
+        recordings. Second fits take no part.
         """
         among, units = self._drawn(np.random.default_rng(seed))
         relation = SUBJECTS if len(set(self.persons)) > 1 else OTHER_RUN
@@ -98,8 +114,11 @@ class Alignment:
         yield "rotation", rotation_null(self.cross[among][:, among], *draw, _rng(seed, 1)), relation, len(pairs)
         if self.means is None:
             return
-        for number, (name, vectors) in enumerate({"parcel permutation": None, "spatial": basis}.items()):
-            for null in placement_null(self.means[among], *draw, _rng(seed, 2 + number), vectors):
+        chosen = np.sort(_rng(seed, 4).permutation(len(self.mm))[:MAX_PARCELS])
+        items, mm = prepared(self.means[among][:, chosen]), self.mm[chosen]
+        bases, trend = {"parcel permutation": None, "spatial": isotropic_basis(items, mm)}, distance_trend(mm)
+        for number, (name, basis) in enumerate(bases.items()):
+            for null in placement_null(items, *draw, _rng(seed, 2 + number), basis, trend):
                 yield name, null, relation, len(pairs)
 
     def template(self) -> tuple[Template, np.ndarray, np.ndarray]:
@@ -133,11 +152,6 @@ class Alignment:
         persons = self.persons[among]
         units = persons if len(set(self.persons)) > 1 else np.arange(len(among))
         return among, np.unique(units, return_inverse=True)[1].reshape(-1)
-
-
-def thinned(n_parcels: int, seed: int) -> np.ndarray:
-    """Which parcels the nulls use: all, or 250 of them at random, ascending."""
-    return np.sort(np.random.default_rng(seed).permutation(n_parcels)[:MAX_PARCELS])
 
 
 def _rng(seed: int, number: int) -> np.random.Generator:

@@ -7,7 +7,8 @@ from fileformats.generic import File
 from pydra_vae.engine.step import step
 
 COLUMNS = {
-    "pairs": "first second relation representation disparity r_distances disparity_parcels n_voxels n_parcels",
+    "pairs": "first second relation representation disparity r_distances disparity_parcels r_distances_plain n_voxels "
+    "n_parcels",
     "nulls": "representation relation null measure observed mean sd low high p n n_pairs",
     "template": "label representation disparity n_iterations converged",
 }
@@ -59,8 +60,10 @@ def Align(
     Returns
     -------
     pairs : file
-        TSV: first second relation representation disparity r_distances disparity_parcels n_voxels n_parcels.
-        Disparity over voxels, and over parcel means; correlation of the two parcel × parcel distance matrices.
+        TSV: first second relation representation disparity r_distances disparity_parcels r_distances_plain n_voxels
+        n_parcels. Disparity over voxels, and over parcel means; correlation of the two parcel × parcel matrices of
+        latent distances after what the distance in mm explains was taken out of both (any two smooth spaces share
+        that), and without. Parcels are the atlas's, else cubes of 24 mm, all with as many voxels.
     nulls : file
         TSV: representation relation null measure observed mean sd low high p n n_pairs. `observed` is the mean over
         pairs of subjects (of recordings, where all are one person's) that the null is to be held against: over voxels
@@ -105,16 +108,17 @@ def _compare(tables, source, group, items, parcel, n_permutations, seed):
 
     rows = np.concatenate([group.rows] * (len(items) // len(group.labels)))
     cross, means = cross_products(items, rows), group.means(items, rows, parcel) if parcel.any() else None
+    centres = None if means is None else group.centres(parcel)
     names = group.labels * (len(items) // len(group.labels))
     counts = {"n_voxels": rows.shape[1], "n_parcels": 0 if means is None else means.shape[1]}
     first = None
     for whiten in WHITEN[source]:
         name = {"representation": source + " whitened" * whiten}
-        one = Alignment.of(cross, means, group.persons, whiten)
+        one = Alignment.of(cross, group.persons, whiten, means, centres)
         for pair in one.measured():
             pair |= {"first": names[pair["first"]], "second": names[pair["second"]]}
             tables["pairs"].append(name | counts | pair)
-        tables["nulls"] += [name | row for row in _null_rows(cross, means, group, parcel, whiten, n_permutations, seed)]
+        tables["nulls"] += [name | row for row in _null_rows(one, n_permutations, seed)]
         template, used, disparity = one.template()
         first = first or (template, used)
         facts = {"n_iterations": template.n_iterations, "converged": template.converged}
@@ -123,18 +127,10 @@ def _compare(tables, source, group, items, parcel, n_permutations, seed):
     return first
 
 
-def _null_rows(cross, means, group, parcel, whiten, n_permutations, seed):
+def _null_rows(one, n_permutations, seed):
     import numpy as np
 
-    from pydra_vae.stats.alignment import Alignment, thinned
-    from pydra_vae.stats.moran import moran_basis
-
-    n, basis = len(group.labels), None
-    if means is not None:
-        chosen = thinned(means.shape[1], seed)
-        means, basis = means[:n, chosen], moran_basis(group.centres(parcel)[chosen])
-    one = Alignment.of(cross[:n, :n], means, group.persons, whiten)
-    for name, null, relation, n_pairs in one.nulls(basis, n_permutations, seed):
+    for name, null, relation, n_pairs in one.nulls(n_permutations, seed):
         low, high = np.quantile(null.null, [0.025, 0.975])
         yield {
             "relation": relation, "null": name, "measure": null.measure, "observed": null.observed,
