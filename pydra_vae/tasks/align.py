@@ -54,7 +54,7 @@ def Align(
         Whose each recording is; recordings of one person are a floor and never count as subjects. All different by
         default.
     n_permutations : int
-        Draws of each null.
+        Draws of each null; 0: none is drawn.
     seed : int
 
     Returns
@@ -118,7 +118,8 @@ def _compare(tables, source, group, items, parcel, n_permutations, seed):
         for pair in one.measured():
             pair |= {"first": names[pair["first"]], "second": names[pair["second"]]}
             tables["pairs"].append(name | counts | pair)
-        tables["nulls"] += [name | row for row in _null_rows(one, n_permutations, seed)]
+        if n_permutations:
+            tables["nulls"] += [name | row for row in _null_rows(one, n_permutations, seed)]
         template, used, disparity = one.template()
         first = first or (template, used)
         facts = {"n_iterations": template.n_iterations, "converged": template.converged}
