@@ -44,7 +44,7 @@ def space_colour(name: str) -> str:
     >>> space_colour("cvae whitened") == space_colour("cvae"), space_colour("labels shuffled") == INPUT
     (True, True)
     """
-    known = [key for key in SPACE_COLOURS if name == key or name.startswith(f"{key} ")]
+    known = [key for key in SPACE_COLOURS if name == key or name.startswith((f"{key} ", f"{key},"))]
     return SPACE_COLOURS[known[0]] if known else INPUT
 
 

@@ -7,7 +7,13 @@ SPACES = {
     "cvae": "CVAE",
     "raw": "Raw series",
     "diffusion": "Diffusion",
+    "raw series": "Raw series",
     "raw distance mm": "Distance in mm",
+    "mm": "Position in mm",
+    "tsnr": "tSNR",
+    "dvars": "DVARS",
+    "cvae, rotated": "CVAE, random axes",
+    "cvae, gaussian": "CVAE, Gaussian",
     "labels shuffled": "Labels shuffled",
     "smoothing": "Smoothing",
 }

@@ -13,6 +13,8 @@ from pydra_vae.reports.formats import MISSING, fixed, model_name, number, signed
 from pydra_vae.reports.group_sentences import Claim, Finding
 from pydra_vae.reports.group_tables import Tables, by_subject, control_of, mean_of, paired, rows
 
+NAMES = {"cvae, rotated": "the same on random axes", "diffusion": "diffusion"}
+
 
 def _denoising(tables: Tables) -> Iterator[Claim]:
     metrics = tables.metrics
@@ -78,13 +80,13 @@ def _size(tables: Tables) -> Iterator[Claim]:
     choice = tables.json("choice")
     if not choice:
         return
-    pca = choice.get("pca_size")
-    low, high = int(choice["low"]), int(choice["high"])
-    interval = f" ({low} to {high})" if low != high else ""
+    chosen, low, high, pca = (choice.get(name) for name in ("size", "low", "high", "pca_size"))
+    interval = f" ({low} to {high})" if chosen is not None and low is not None and low != high else ""
     yield Claim(
         "size", "Nine latent dimensions trade fidelity against complexity", "9 (“empirically”)",
-        f"{choice['size']}{interval}", f"PCA, same rule: {pca if pca is not None else MISSING}",
-        say.size(int(choice["size"]), low, high, pca),
+        "no elbow" if chosen is None else f"{chosen}{interval}",
+        f"PCA, same rule: {'no elbow' if pca is None else pca}",
+        say.size(choice),
     )  # fmt: skip
 
 
@@ -104,12 +106,13 @@ def _transfer(tables: Tables) -> Iterator[Claim]:
 
 def _structure(tables: Tables) -> Iterator[Claim]:
     if (table := tables("structure")) is not None and len(largest := by_subject(table, "max_abs_r", space="cvae")):
-        others = {name: by_subject(table, "max_abs_r", space=name) for name in ("pca", "diffusion")}
+        others = {name: by_subject(table, "max_abs_r", space=name) for name in ("cvae, rotated", "diffusion")}
+        others = {name: float(values.mean()) for name, values in others.items() if len(values)}
         yield Claim(
             "correlations", "Latent dimensions are hardly correlated", "all below 0.3",
             f"largest {fixed(largest.max())}",
-            "; ".join(f"{space_name(name)}: {fixed(v.max())}" for name, v in others.items() if len(v)) or MISSING,
-            say.correlations(largest.to_numpy(), others["pca"].max() if len(others["pca"]) else np.nan),
+            "; ".join(f"{NAMES[name]}: {fixed(value)}" for name, value in others.items()) or MISSING,
+            say.correlations(largest.to_numpy(), others.get("cvae, rotated", np.nan)),
         )  # fmt: skip
     if (table := tables("dimensions")) is not None:
         lengths = {name: mean_of(table, "correlation_length_mm", space=name) for name in ("cvae", "diffusion", "pca")}
@@ -164,11 +167,12 @@ def _networks(tables: Tables) -> Iterator[Claim]:
     accuracies = paired(table, "knn_accuracy", "space", ("cvae", "raw", "pca"))
     if accuracies and len(accuracies[0]):
         cvae, raw, pca = accuracies
-        chance = mean_of(table, "chance", space="cvae")
+        chance, mm = mean_of(table, "chance", space="cvae"), mean_of(table, "knn_accuracy", space="mm")
+        place = f"; position in mm: {fixed(mm)}" if np.isfinite(mm) else ""
         yield Claim(
             "separability", "Latents improve the separability of Yeo's 17 networks", "no number",
             f"k-NN accuracy {fixed(cvae.mean())}",
-            f"raw series: {fixed(raw.mean())}; PCA: {fixed(pca.mean())}; chance: {fixed(chance)}",
+            f"raw series: {fixed(raw.mean())}; PCA: {fixed(pca.mean())}{place}; chance: {fixed(chance)}",
             say.separability(cvae, raw, pca, chance),
         )  # fmt: skip
 

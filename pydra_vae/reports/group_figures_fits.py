@@ -32,11 +32,12 @@ def size_curves(curve: pd.DataFrame, choice: dict[str, Any]) -> str:
         widths = [2.1, 1] if shares else [1]
         axes = np.atleast_1d(figure.subplots(1, len(widths), width_ratios=widths))
         left = axes[0]
-        if choice:
+        if choice.get("low") is not None:
             pad = 0.12
             left.axvspan(
                 choice["low"] - pad, choice["high"] + pad, color=drawing.GRID, lw=0, label="interval of the choice"
             )
+        if choice.get("size") is not None:
             left.axvline(choice["size"], color=drawing.INK, lw=1.6, label=f"chosen: {choice['size']}")
         left.axvline(PAPER_SIZE, color=drawing.RESIDUAL, lw=1.6, ls=(0, (2, 2)), label=f"the paper's: {PAPER_SIZE}")
         for model, name in MODELS.items():
@@ -55,11 +56,14 @@ def size_curves(curve: pd.DataFrame, choice: dict[str, Any]) -> str:
 
 
 def _shares(axes, shares: dict[int, float], choice: dict[str, Any]) -> None:
-    sizes = sorted(shares)
+    sizes, rest = sorted(shares), max(0.0, 1 - sum(shares.values()))
     colours = [drawing.MODEL_COLOURS["cvae"] if s == choice.get("size") else drawing.INPUT for s in sizes]
-    axes.bar(range(len(sizes)), [100 * shares[s] for s in sizes], color=colours, width=0.7)
-    axes.set_xticks(range(len(sizes)), sizes)
-    axes.set(xlabel="Size", ylabel="Resamples (%)", title="How often a size is chosen", ylim=(0, 105))
+    heights, names = [100 * shares[s] for s in sizes], [str(s) for s in sizes]
+    if rest > 0.0005:
+        heights, names, colours = [*heights, 100 * rest], [*names, "none"], [*colours, drawing.GRID]
+    axes.bar(range(len(names)), heights, color=colours, width=0.7)
+    axes.set_xticks(range(len(names)), names)
+    axes.set(xlabel="Elbow at", ylabel="Resamples (%)", title="How often a size is chosen", ylim=(0, 105))
     axes.grid(False, axis="x")
 
 
@@ -164,17 +168,27 @@ def shared_models(table: pd.DataFrame) -> str:
         return drawing.svg(figure, "shared", "Error of shared models against what they gain in alignment")
 
 
+def kind_name(kind: str) -> str:
+    """A kind of shared model as readers know it.
+
+    Examples
+    --------
+    >>> kind_name("subject_decoders")
+    'A decoder for each subject'
+    """
+    name = KINDS.get(kind, kind.replace("_", " "))
+    return name[:1].upper() + name[1:]
+
+
 def _shared_legend(figure, table: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
-
-    names = {kind: name[0].upper() + name[1:] for kind, name in KINDS.items()}
 
     def handle(marker: str, colour: str, text: str) -> Line2D:
         return Line2D([], [], ls="", marker=marker, color=colour, mec=drawing.INK, mew=0.8, ms=9, label=text)
 
     kinds = in_order(table["kind"].astype(str), ("independent",))
     members = in_order(table["member"].astype(str), MEMBERS)
-    handles = [handle("o", KIND_COLOURS.get(kind, drawing.INPUT), names.get(kind, kind)) for kind in kinds]
+    handles = [handle("o", KIND_COLOURS.get(kind, drawing.INPUT), kind_name(kind)) for kind in kinds]
     handles += [handle(MEMBERS.get(m, "D"), "none", MEMBER_NAMES.get(m, m)) for m in members]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=9.5)
 

@@ -19,7 +19,10 @@ from pydra_vae.reports.group_tables import by_subject, in_order, mean_of, rows
 from pydra_vae.reports.networks import network_colours
 from pydra_vae.reports.strips import Strip, draw_matrix, draw_strips, mark
 
-SPACES = ("cvae", "pca", "pca-16", "ica", "diffusion", "raw")
+SPACES = (
+    "cvae", "cvae, rotated", "cvae, gaussian", "cvae whitened", "pca", "pca whitened", "pca-16", "ica", "diffusion",
+    "raw", "raw series", "mm", "raw distance mm", "labels shuffled",
+)  # fmt: skip
 LIMIT = 0.3  # the paper's
 MATRICES = 4  # subjects whose correlations are shown
 MAP_LIMIT = 2.5  # standard deviations
@@ -35,7 +38,7 @@ def correlations(table: pd.DataFrame, structure: pd.DataFrame | None) -> str:
         return ""
     largest = structure if structure is not None else _largest(table)
     spaces = [s for s in in_order(largest["space"], SPACES) if len(by_subject(largest, "max_abs_r", space=s))]
-    strips = [Strip(space_name(s), by_subject(largest, "max_abs_r", space=s), space_colour(s)) for s in spaces]
+    strips = strips_of(largest, "max_abs_r", spaces)
     with drawing.style("correlations"):
         figure = Figure(figsize=(drawing.WIDTH, 4.3), layout="constrained")
         top, below = figure.subfigures(2, 1, height_ratios=[2.3, 0.28 * len(strips) + 0.9])
@@ -53,6 +56,14 @@ def correlations(table: pd.DataFrame, structure: pd.DataFrame | None) -> str:
         ax.set_xlim(left=0)
         ax.set_xlabel("Largest |r| of two dimensions, a dot a subject")
         return drawing.svg(figure, "correlations", "Correlations of latent dimensions, and the largest of each subject")
+
+
+def strips_of(table: pd.DataFrame, column: str, spaces: list[str]) -> list[Strip]:
+    """One row a space; hollow dots for those that are made of another one."""
+    return [
+        Strip(space_name(s), by_subject(table, column, space=s), space_colour(s), hollow="," in s or "whitened" in s)
+        for s in spaces
+    ]
 
 
 def _largest(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +142,7 @@ def maps(latents: np.ndarray, gradients: np.ndarray, best: pd.DataFrame | None, 
     ----------
     latents, gradients : (K, D), (K, n) arrays
     best : DataFrame or None
-        latent, gradient, r, p_spatial of each latent's best gradient; None: by order.
+        latent, gradient, r, p of each latent's best gradient; None: by order.
     space : Space
     """
     z, g = standardise(latents), standardise(gradients)
@@ -143,7 +154,7 @@ def maps(latents: np.ndarray, gradients: np.ndarray, best: pd.DataFrame | None, 
         flip = -1 if r < 0 else 1  # the sign of a gradient means nothing
         star = ""
         if found is not None and len(found):
-            r, star = float(found["r"].iloc[0]), _significant(found["p_spatial"].iloc[0])
+            r, star = float(found["r"].iloc[0]), _significant(found["p"].iloc[0])
         limits = (-MAP_LIMIT, MAP_LIMIT)
         left.append(Row(z[:, i], f"z{i + 1}", limits, "RdBu_r", "SD"))
         right.append(Row(flip * g[:, at], f"gradient {at + 1}\n|r| {fixed(abs(r))}{star}", limits, "RdBu_r", "SD"))
@@ -162,11 +173,13 @@ def standardise(values: np.ndarray) -> np.ndarray:
     return (values - values.mean(axis=0)) / np.where(sd > 0, sd, 1)
 
 
-def best_gradients(matches: pd.DataFrame, label: str) -> pd.DataFrame:
-    """For each latent of a subject the gradient of the largest |r|."""
-    found = rows(matches, participant_id=label)
-    found = found.assign(size=found["r"].astype(float).abs()).sort_values(["latent", "size"], ascending=[True, False])
-    return found.drop_duplicates("latent")
+def best_gradients(matches: pd.DataFrame, label: str | None = None) -> pd.DataFrame:
+    """For each latent (of a subject) the gradient of the largest |r|, and its p against random maps' best."""
+    found = matches if label is None else rows(matches, participant_id=label)
+    p = "p_best" if "p_best" in found else "p_spatial"
+    found = found.assign(size=found["r"].astype(float).abs(), p=found[p].astype(float))
+    found = found.sort_values(["participant_id", "latent", "size"], ascending=[True, True, False], kind="stable")
+    return found.drop_duplicates(["participant_id", "latent"])
 
 
 def smoothness(dimensions: pd.DataFrame | None, structure: pd.DataFrame | None) -> str:
@@ -174,18 +187,18 @@ def smoothness(dimensions: pd.DataFrame | None, structure: pd.DataFrame | None) 
     panels = [
         (dimensions, "morans_i", "Moran's I of the maps"),
         (dimensions, "correlation_length_mm", "Correlation length (mm)"),
-        (structure, "twonn", "Intrinsic dimension (TwoNN)"),
+        (structure, "twonn", "Dimension (TwoNN)"),
         (structure, "participation_ratio", "Participation ratio"),
     ]
     panels = [(t, c, name) for t, c, name in panels if t is not None and c in t and np.isfinite(mean_of(t, c))]
     if not panels:
         return ""
-    spaces = in_order([s for table, *_ in panels for s in table["space"]], SPACES)
+    spaces = in_order([s for table, column, _ in panels for s in table.loc[table[column].notna(), "space"]], SPACES)
     with drawing.style("smoothness"):
         figure = Figure(figsize=(drawing.WIDTH, 0.34 * len(spaces) + 0.95), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
         for ax, (table, column, title) in zip(axes, panels, strict=True):
-            draw_strips(ax, [Strip(space_name(s), by_subject(table, column, space=s), space_colour(s)) for s in spaces])
+            draw_strips(ax, strips_of(table, column, spaces))
             ax.set_title(title)
             ax.xaxis.set_major_locator(MaxNLocator(4))
             if column == "morans_i":
@@ -200,13 +213,12 @@ def separability(table: pd.DataFrame) -> str:
         ("knn_accuracy", "k-NN accuracy"), ("probe_accuracy", "Linear probe, accuracy"), ("silhouette", "Silhouette"),
         ("variance_ratio", "Variance between / within"),
     )  # fmt: skip
-    spaces = in_order(table["space"], (*SPACES, "labels shuffled"))
-    spaces = [s for s in spaces if s != "labels shuffled"] + [s for s in spaces if s == "labels shuffled"]
+    spaces = in_order(table["space"], SPACES)
     chance = mean_of(table, "chance")
     with drawing.style("separability"):
         figure = Figure(figsize=(drawing.WIDTH, 0.34 * len(spaces) + 0.95), layout="constrained")
         for i, (ax, (column, title)) in enumerate(zip(figure.subplots(1, 4, sharey=True), panels, strict=True)):
-            draw_strips(ax, [Strip(space_name(s), by_subject(table, column, space=s), space_colour(s)) for s in spaces])
+            draw_strips(ax, strips_of(table, column, spaces))
             ax.set_title(title)
             ax.xaxis.set_major_locator(MaxNLocator(4))
             if i < 2 and np.isfinite(chance):

@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from pydra_vae.reports import drawing
 from pydra_vae.reports.drawing import space_colour
 from pydra_vae.reports.formats import fixed, space_name
-from pydra_vae.reports.group_tables import by_subject, in_order, matrix_of, mean_of, rows
+from pydra_vae.reports.group_figures_latents import SPACES, strips_of
+from pydra_vae.reports.group_tables import in_order, matrix_of, mean_of, rows
 from pydra_vae.reports.networks import network_colours
 from pydra_vae.reports.strips import Strip, colour_bar, draw_matrix, draw_strips, mark, short_labels
 
@@ -24,7 +25,7 @@ RELATIONS = {
 NULLS = ("rotation", "parcel permutation", "spatial")
 MEASURES = {
     "disparity": "Procrustes disparity (0: the same)",
-    "r_distances": "r of parcel distance matrices (1: the same)",
+    "r_distances": "r of parcel distances beyond mm (1: the same)",
 }
 
 
@@ -65,7 +66,9 @@ def _aligned_strip(pairs, nulls, name, kind, value, measure) -> Strip:
         return Strip(text, values, colour)
     found = rows(nulls, representation=name, null=value, measure=measure)
     interval = (float(found["low"].iloc[0]), float(found["high"].iloc[0])) if len(found) else None
-    return Strip(f"null: {value}", [], drawing.INPUT, interval if interval and np.isfinite(interval).all() else None)
+    interval = interval if interval and np.isfinite(interval).all() else None
+    observed = float(found["observed"].iloc[0]) if interval else None
+    return Strip(f"null: {value}", [], RELATIONS["subjects"][1], interval, observed=observed)
 
 
 def identification(matrix: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -103,7 +106,8 @@ def identification(matrix: pd.DataFrame, table: pd.DataFrame) -> str:
 def intersubject(isc: pd.DataFrame, share: dict[str, float]) -> str:
     """Correlation between subjects by network, before and after denoising, and what was planted; an ``<svg>``."""
     networks = [n for n in in_order(isc["network"]) if n != "all"]
-    models = in_order(isc["model"], ("raw", "pca", "cvae"))
+    models = [m for m in in_order(isc["model"], ("raw", "pca", "cvae")) if "shifted" not in m]
+    shifted = {n: mean_of(isc, "isc", network=n, model="cvae (shifted)") for n in in_order(isc["network"])}
     value = {m: {n: mean_of(isc, "isc", network=n, model=m) for n in [*networks, "all"]} for m in models}
     networks = sorted(networks, key=lambda n: (share.get(n, value[models[-1]][n]), n), reverse=True)
     networks += ["all"] if "all" in set(isc["network"]) else []
@@ -118,6 +122,10 @@ def intersubject(isc: pd.DataFrame, share: dict[str, float]) -> str:
             x = [value[model][n] for n in networks]
             look = {"ms": 8 if model == "cvae" else 6.5, "mec": drawing.INK, "mew": 0.5}
             ax.plot(x, range(len(networks)), "o", color=space_colour(model), label=space_name(model), **look)
+        if np.isfinite(list(shifted.values())).any():
+            x = [shifted[n] for n in networks]
+            look = {"ms": 5, "mfc": "none", "mec": space_colour("cvae")}
+            ax.plot(x, range(len(networks)), "o", label="CVAE, shifted in time", **look)
         if known := [n for n in networks if n in share]:
             x, y = [share[n] for n in known], [networks.index(n) for n in known]
             ax.plot(x, y, "|", ms=15, mew=2.4, color=drawing.RESIDUAL, label="planted share of the stimulus")
@@ -128,7 +136,7 @@ def intersubject(isc: pd.DataFrame, share: dict[str, float]) -> str:
         ax.tick_params(axis="y", length=0)
         ax.set_xlim(left=min(0, ax.get_xlim()[0]))
         ax.set_xlabel("Correlation of a subject's series with the mean of the others")
-        figure.legend(loc="outside upper right", ncols=4)
+        figure.legend(loc="outside upper right", ncols=5)
         return drawing.svg(figure, "isc", "Correlation between subjects by network, before and after denoising")
 
 
@@ -143,11 +151,9 @@ def planted_r(isc: pd.DataFrame, share: dict[str, float], model: str = "cvae") -
 
 def geometry(table: pd.DataFrame, matrices: dict[str, np.ndarray], networks: list[str] | None) -> str:
     """Connectivity beside nearness in latent space, and their correlation in every subject; an ``<svg>``."""
-    spaces = in_order(table["space"], ("cvae", "pca", "pca-16"))
-    strips = [Strip(space_name(s), by_subject(table, "r", space=s), space_colour(s)) for s in spaces]
-    beyond = [
-        Strip(space_name(s), by_subject(table, "r_partial", space=s), space_colour(s), hollow=True) for s in spaces
-    ]
+    spaces = in_order(table["space"], SPACES)
+    strips = strips_of(table, "r", spaces)
+    beyond = strips_of(table, "r_partial", spaces)
     with drawing.style("geometry"):
         shown = [name for name in ("fc", "cvae", "pca") if name in matrices]
         strip_height = 0.3 * len(spaces) + 0.75

@@ -9,6 +9,7 @@ from pydra_vae.reports import drawing
 from pydra_vae.reports.drawing import space_colour
 from pydra_vae.reports.formats import space_name
 from pydra_vae.reports.group_figures_fits import log_axis
+from pydra_vae.reports.group_further_claims import measure_name
 from pydra_vae.reports.group_more_sentences import control_name, is_control
 from pydra_vae.reports.group_tables import by_subject, in_order, rows
 from pydra_vae.reports.strips import Strip, draw_strips, mark
@@ -20,8 +21,9 @@ SAMPLED = {
     "samples": ("new series, CVAE", drawing.MODEL_COLOURS["cvae"], "-", 2.0),
     "pca_samples": ("new series, PCA", drawing.MODEL_COLOURS["pca"], "-", 1.6),
 }
+EDGE = -0.2  # smallest R² that is drawn at its place
 QUANTITIES = {
-    "spectrum": ("Spectrum", "Frequency (Hz)", "Power"),
+    "spectrum": ("Spectrum", "Frequency", "Power"),
     "autocorrelation": ("Autocorrelation", "Lag (frames)", "r"),
     "variance": ("Variance of a series", "Quantile over series", "Variance"),
 }
@@ -102,24 +104,30 @@ def _log_log(ax, found: pd.DataFrame) -> None:
     log_axis(ax.xaxis, ticks if len(ticks) < 6 else ticks[::2])
 
 
-def reliability(table: pd.DataFrame) -> str:
-    """Denoised maps of one half against the other raw half; an ``<svg>``."""
-    measures = in_order(table["measure"])
-    models = in_order(table["model"], ("raw", "smoothing", "cvae", "pca", "pca-16"))
-    names = {"raw": "Raw", "glm": "Task maps (GLM)"}
+def reliability(found: dict[str, dict[str, np.ndarray]]) -> str:
+    """Denoised maps of one half against the other raw half; an ``<svg>``.
+
+    Parameters
+    ----------
+    found : dict
+        Measure to model to r by subject.
+    """
+    models = in_order([m for series in found.values() for m in series], ("raw", "smoothing", "cvae", "pca", "pca-16"))
+    across = min(len(found), 2)
+    down = -(-len(found) // 2)
     with drawing.style("reliability"):
-        figure = Figure(figsize=(drawing.WIDTH, 0.33 * len(models) + 1.0), layout="constrained")
-        for ax, measure in zip(np.atleast_1d(figure.subplots(1, len(measures), sharey=True)), measures, strict=True):
-            found = rows(table, measure=measure)
-            strips = [
-                Strip(names.get(m, space_name(m)), by_subject(found, "r", model=m), space_colour(m)) for m in models
-            ]
-            draw_strips(ax, strips)
-            raw = by_subject(found, "r", model="raw")
-            if len(raw):
-                mark(ax, float(raw.mean()))
-            title = names.get(str(measure), str(measure)[0].upper() + str(measure)[1:])
-            ax.set(title=title, xlabel="r with the other half's raw map")
+        figure = Figure(figsize=(drawing.WIDTH, down * (0.3 * len(models) + 0.8) + 0.3), layout="constrained")
+        axes = np.ravel(figure.subplots(down, across, sharey=True, squeeze=False))
+        for ax in axes[len(found) :]:
+            ax.set_visible(False)
+        for ax, (measure, series) in zip(axes, found.items(), strict=False):
+            names = {"raw": "Raw"}
+            draw_strips(ax, [Strip(names.get(m, space_name(m)), series.get(m, []), space_colour(m)) for m in models])
+            if "raw" in series:
+                mark(ax, float(series["raw"].mean()))
+            ax.set_title(measure_name(measure))
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+        figure.supxlabel("r with the other half's raw map", fontsize=10.5)
         return drawing.svg(figure, "reliability", "Reliability of denoised maps against the other half's raw maps")
 
 
@@ -143,19 +151,16 @@ def surrogate(on_surrogates: pd.Series, on_data: pd.Series, limit: float) -> str
 def recovery(table: pd.DataFrame) -> str:
     """Variance of each planted latent that a space explains; an ``<svg>``."""
     planted = in_order(table["planted"])
-    spaces = in_order(table["space"], ("cvae", "pca", "diffusion"))
+    spaces = in_order(table["space"], ("cvae", "pca", "pca-16", "diffusion", "mm"))
     with drawing.style("recovery"):
         figure = Figure(figsize=(drawing.WIDTH, 0.31 * len(planted) + 1.0), layout="constrained")
-        for ax, space in zip(
-            np.atleast_1d(figure.subplots(1, len(spaces), sharey=True, sharex=True)), spaces, strict=True
-        ):
+        axes = np.atleast_1d(figure.subplots(1, len(spaces), sharey=True, sharex=True))
+        for ax, space in zip(axes, spaces, strict=True):
             found = rows(table, space=space)
-            names = [str(name).replace("_", " ") for name in planted]
-            strips = [
-                Strip(name, np.maximum(by_subject(found, "r2", planted=key), -0.2), space_colour(space))
-                for name, key in zip(names, planted, strict=True)
-            ]
-            draw_strips(ax, strips)
-            ax.set(title=space_name(space), xlabel="R² (linear, over parcels held out)", xlim=(-0.22, 1.02))
+            r2 = {key: np.maximum(by_subject(found, "r2", planted=key), EDGE) for key in planted}
+            draw_strips(ax, [Strip(str(key).replace("_", " "), r2[key], space_colour(space)) for key in planted])
+            ax.set(title=space_name(space), xlim=(EDGE - 0.02, 1.02))
+            ax.xaxis.set_major_locator(MaxNLocator(3))
             mark(ax, 0)
+        figure.supxlabel("R² (linear regression, on parcels held out)", fontsize=10.5)
         return drawing.svg(figure, "recovery", "How much of each planted latent is explained")

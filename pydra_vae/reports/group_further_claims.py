@@ -15,14 +15,18 @@ FLOOR = "same subject, other seed"
 FUTURE, NO_NUMBER = "future work", "no number"
 
 
-def hardest(tables: Tables, measure: str, representation: str = "cvae") -> float:
-    """The end of the hardest null's range: the lowest disparity, or the highest r, that chance gives."""
+def hardest(tables: Tables, measure: str, representation: str = "cvae") -> tuple[float, float]:
+    """What is held against the hardest null, and the end of its range: chance's lowest disparity, or its highest r."""
     if (nulls := tables("nulls")) is None:
-        return np.nan
+        return np.nan, np.nan
     found = rows(nulls, measure=measure, representation=representation)
+    found = rows(found, relation="subjects") if "relation" in found else found
     if not len(found):
-        return np.nan
-    return float(found["low"].min()) if measure == "disparity" else float(found["high"].max())
+        return np.nan, np.nan
+    sign = 1 if measure == "disparity" else -1
+    edges = found["low" if sign > 0 else "high"].astype(float)
+    nearest = (sign * (edges - found["observed"].astype(float))).idxmin()
+    return float(found.loc[nearest, "observed"]), float(edges[nearest])
 
 
 def _alignment(tables: Tables) -> Iterator[Claim]:
@@ -42,14 +46,15 @@ def _alignment(tables: Tables) -> Iterator[Claim]:
         ),
     ):
         between, floor = mean(column, "subjects", "cvae"), mean(column, FLOOR, "cvae")
-        pca, null = mean(column, "subjects", "pca whitened"), hardest(tables, column)
+        pca, chance = mean(column, "subjects", "pca whitened"), hardest(tables, column)
         if not np.isfinite(between):
             continue
-        control = {FLOOR: floor, "whitened PCA": pca, "hardest null": null}
+        other_run = mean(column, "same person, other run", "cvae")
+        control = {FLOOR: floor, "same person, other run": other_run, "whitened PCA": pca, "hardest null": chance[1]}
         yield Claim(
             name, claim, NO_NUMBER, f"{'disparity' if column == 'disparity' else 'r'} {fixed(between)}",
             "; ".join(f"{key}: {fixed(value)}" for key, value in control.items() if np.isfinite(value)) or MISSING,
-            say_it(between, floor, null, pca),
+            say_it(between, floor, chance, pca),
         )  # fmt: skip
 
 
@@ -164,23 +169,44 @@ def _shared(tables: Tables) -> Iterator[Claim]:
         )  # fmt: skip
 
 
-def _reliability(tables: Tables) -> Iterator[Claim]:
+def reliabilities(tables: Tables) -> dict[str, dict[str, np.ndarray]]:
+    """r by measure and model, over subjects; the PCA of the CVAE's size is "pca"."""
     if (table := tables("reliability")) is None:
-        return
+        return {}
+    found = {}
     for measure in in_order(table["measure"]):
-        found = rows(table, measure=measure)
-        models = in_order(found["model"], ("raw", "cvae", "pca"))
-        series = {name: by_subject(found, "r", model=name).to_numpy() for name in models}
-        series = {name: values for name, values in series.items() if len(values)}
-        if "cvae" in series:
-            label = "task maps" if str(measure).startswith("glm") else str(measure)
-            others = {name: series[name] for name in ("raw", "smoothing", "pca") if name in series}
-            yield Claim(
-                f"reliability {measure}", f"Denoised data are more reliable ({label})", "not tested",
-                f"r {fixed(series['cvae'].mean())}",
-                "; ".join(f"{space_name(name)}: {fixed(v.mean())}" for name, v in others.items()),
-                further.reliability(series, str(measure)),
-            )  # fmt: skip
+        part = rows(table, measure=measure)
+        series = {name: by_subject(part, "r", model=name).to_numpy() for name in in_order(part["model"])}
+        found[str(measure)] = {name: values for name, values in series.items() if len(values)}
+    return found
+
+
+def _reliability(tables: Tables) -> Iterator[Claim]:
+    """Of task maps where there are events, else of connectivity."""
+    found = {measure: series for measure, series in reliabilities(tables).items() if "cvae" in series}
+    if not found:
+        return
+    measure, series = next(iter(found.items()))
+    others = {name: series[name] for name in ("raw", "smoothing", "pca") if name in series}
+    name = measure_name(measure)
+    yield Claim(
+        "reliability", f"Denoised data are more reliable ({name[0].lower()}{name[1:]})",
+        "not tested", f"r {fixed(series['cvae'].mean())}",
+        "; ".join(f"{space_name(name)}: {fixed(values.mean())}" for name, values in others.items()),
+        further.reliability(series, name),
+    )  # fmt: skip
+
+
+def measure_name(measure: str) -> str:
+    """A measure of reliability as readers know it.
+
+    Examples
+    --------
+    >>> measure_name("glm"), measure_name("connectivity > 20 mm")
+    ('Task maps', 'Connectivity > 20 mm')
+    """
+    names = {"glm": "Task maps", "glm conditions": "Task maps, between conditions"}
+    return names.get(measure, measure[:1].upper() + measure[1:])
 
 
 def _surrogate(tables: Tables) -> Iterator[Claim]:

@@ -85,7 +85,7 @@ def _groups(tables: Tables) -> Iterator[Paragraph]:
             "Alignment: orthogonal Procrustes (Schönemann, 1966) on the voxels that both subjects have, and "
             "generalised Procrustes (Gower, 1975) to a template. Floor: two fits of one subject from different "
             "seeds. Nulls: random rotations, permutations of parcels, and permutations that keep spatial "
-            "autocorrelation. Without rotation: correlation of the matrices of distances between parcels.",
+            "autocorrelation. Without rotation: correlation of the distances between parcels beyond what mm explain.",
             ("schonemann", "gower"),
         )
     if tables.given("shared"):

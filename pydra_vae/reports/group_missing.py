@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pydra_vae.reports.group_sentences import sentence
 from pydra_vae.reports.group_tables import Tables
 from pydra_vae.reports.pages import render
 
@@ -74,15 +75,3 @@ def missing(tables: Tables) -> str:
     known = {analysis.name for analysis in ANALYSES}
     items += [(name, sentence(reason), "") for name, reason in skipped.items() if name not in known]
     return render("missing.html", items=items) if items and n else ""
-
-
-def sentence(text: str) -> str:
-    """A text with a capital and a full stop.
-
-    Examples
-    --------
-    >>> sentence("it needs two subjects")
-    'It needs two subjects.'
-    """
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

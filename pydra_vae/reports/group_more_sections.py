@@ -7,15 +7,22 @@ from markupsafe import escape
 from pydra_vae.reports import group_figures_subjects as across
 from pydra_vae.reports import group_figures_trust as trust
 from pydra_vae.reports.formats import MISSING, fixed, number, p_value, signed, space_name
-from pydra_vae.reports.group_further_claims import surrogate_gains
+from pydra_vae.reports.group_further_claims import measure_name, reliabilities, surrogate_gains
 from pydra_vae.reports.group_more_sentences import mantel as mantel_sentence
 from pydra_vae.reports.group_more_sentences import planted_latents, stimulus
+from pydra_vae.reports.group_more_sentences import reliability as reliability_sentence
 from pydra_vae.reports.group_sentences import LEAK, Claim, Finding
 from pydra_vae.reports.group_tables import Tables, by_subject, control_of, in_order, mean_of, rows
 from pydra_vae.reports.group_words import findings, table_of
 from pydra_vae.reports.pages import figure
 
-MEASURES = {"mse_test": "MSE on test voxels", "gain_mean": "tSNR gain (%)", "r2": "R²", "gain": "tSNR gain (%)"}
+WORDS = {
+    "mse (test voxels)": "MSE, test voxels",
+    "tsnr gain (%)": "tSNR gain",
+    "r2": "R²",
+    "r_distances": "r of distances",
+    "disparity": "Disparity",
+}
 
 
 def outliers_and_samples(tables: Tables, found: dict[str, Claim]) -> list[str]:
@@ -53,14 +60,14 @@ def score_and_tests(tables: Tables) -> list[str]:
     if (tests := tables("tests")) is not None:
         shown = [
             [
-                str(row.test), MEASURES.get(str(row.measure), str(row.measure)),
+                _test_name(str(row.test)), _measure(row),
                 number(row.n), _change(row), fixed(row.effect),
-                number(row.p, 2), number(row.p_smallest, 2), _text(row),
+                number(row.p, 2), number(row.p_smallest, 2),
             ]
             for row in tests.itertuples()
         ]  # fmt: skip
-        heads = ["Test", "Measure", "n", "Difference|mean", "Effect|size", "p", "smallest p|reachable", "How"]
-        fragments.append(table_of(heads, shown, text=(0, 1, 7), caption="Tests over subjects"))
+        heads = ["Test", "Measure", "n", "Difference|mean", "Effect|size", "p", "smallest p|reachable"]
+        fragments.append(table_of(heads, shown, text=(0, 1), caption="Tests over subjects (signs flipped)"))
     if (table := tables("mantel")) is not None:
         first = table.iloc[0]
         said = mantel_sentence(str(first["score"]), first["r"], first["p"], first["p_smallest"], int(first["n"]))
@@ -87,28 +94,47 @@ def score_and_tests(tables: Tables) -> list[str]:
     return fragments
 
 
+def _test_name(name: str) -> str:
+    """A comparison as readers know it.
+
+    Examples
+    --------
+    >>> _test_name("cvae vs pca-9 = ica-9"), _test_name("other subjects vs own other seed")
+    ('CVAE against PCA-9', 'Other subjects against own other seed')
+    """
+    first, *rest = (part.partition(" =")[0] for part in name.split(" vs "))
+    again = [part.upper() if part.startswith(("cvae", "pca")) else part for part in rest]
+    return " against ".join([space_name(first), *again])
+
+
+def _measure(row) -> str:
+    measure = str(row.measure)
+    if "," in measure:  # "disparity, cvae whitened"
+        what, _, of = measure.partition(", ")
+        return f"{WORDS.get(what, what)}, {space_name(of)}"
+    split = getattr(row, "split", "")
+    return WORDS.get(measure, measure) + (f", {split} split" if isinstance(split, str) and split else "")
+
+
 def _change(row) -> str:
     if "gain" in str(row.measure):
         return f"{signed(row.mean_difference)} %"
     return number(row.mean_difference)
 
 
-def _text(row) -> str:
-    text = getattr(row, "text", "")
-    return text if isinstance(text, str) else ""
-
-
 def controls(tables: Tables, found: dict[str, Claim]) -> list[str]:
     """Fair reliability, and Gaussian surrogates."""
     fragments = []
-    if (table := tables("reliability")) is not None:
-        names = [name for name in found if name.startswith("reliability")]
+    if tables.given("reliability"):
+        series = reliabilities(tables)
+        said = [reliability_sentence(s, measure_name(m)) for m, s in list(series.items())[1:]]
         caption = (
             "Each model was fitted on the first half of the frames; its denoised map of that half is correlated with "
             "the <b>raw</b> map of the second. (The naive measure, two denoised halves that share one fit, is "
             "inflated and not shown.) Dashed: raw against raw."
         )
-        fragments += [findings(found, *names), figure(trust.reliability(table), caption)]
+        said = findings(found, "reliability", extra=said)
+        fragments += [said, figure(trust.reliability(series), caption)]
     if (table := tables("surrogate")) is not None:
         drawn = trust.surrogate(surrogate_gains(table), _gains(tables.metrics), LEAK)
         caption = (

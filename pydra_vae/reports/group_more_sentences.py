@@ -3,7 +3,7 @@
 import numpy as np
 
 from pydra_vae.reports.formats import count, fixed, listed, number, p_value, signed, space_name
-from pydra_vae.reports.group_sentences import ALIKE, DIFFERS, ERROR, LEAK, OPEN, POINT, Finding, higher
+from pydra_vae.reports.group_sentences import AGREES, ALIKE, DIFFERS, ERROR, LEAK, OPEN, POINT, Finding, higher
 
 FOLLOWS = 0.5  # correlation from which on one profile is said to follow another
 KINDS = {
@@ -121,8 +121,8 @@ def control_name(detector: str) -> str:
 
     Examples
     --------
-    >>> control_name("control: pca error")
-    'PCA error'
+    >>> control_name("control: pca error"), control_name("dvars")
+    ('PCA error', 'DVARS')
     """
     return space_name(detector.removeprefix("controls: ").removeprefix("control: "))
 
@@ -150,18 +150,21 @@ def samples(distance: float, control: float, reconstruction: float) -> Finding:
 
 def identification(accuracy, chance, p, p_smallest, n: int, control=np.nan) -> Finding:
     """Does a subject's latent geometry find its own second half?"""
-    right = round(accuracy * n)
     text = (
-        f"{right} of {count(n, 'subject')} found by their other half (chance {fixed(chance)}; {p_value(p, p_smallest)})"
+        f"{fixed(100 * accuracy, 0)} % of {count(n, 'subject')} are found by their other half (chance "
+        f"{fixed(100 * chance, 0)} %; {p_value(p, p_smallest)})"
     )
     if np.isfinite(control):
-        text += f"; by the control {round(control * n)}"
-    verdict = OPEN if p > 0.05 else "as in the paper" if accuracy > chance else DIFFERS
-    return Finding(f"{text}.", verdict)
+        text += f"; by the control {fixed(100 * control, 0)} %"
+    if p > 0.05:
+        return Finding(f"{text}.", DIFFERS if p_smallest <= 0.05 else OPEN)
+    return Finding(f"{text}.", AGREES)
 
 
 def mantel(score: str, r, p, p_smallest, n: int) -> Finding:
     """Do subjects of similar scores have similar latent geometries?"""
+    if not np.isfinite(r):
+        return Finding(f"“{score}” is known of {count(n, 'subject')}: a correlation over pairs needs three.")
     word = "have more similar" if p <= 0.05 and r > 0 else "cannot be said to have more similar"
     return Finding(
         f"Subjects of similar “{score}” {word} latent geometries (r = {fixed(r)}, {p_value(p, p_smallest)}; "
@@ -169,22 +172,47 @@ def mantel(score: str, r, p, p_smallest, n: int) -> Finding:
     )
 
 
+def gradients(r_best, share: float, r_all, r_null) -> Finding:
+    """How like diffusion gradients the latents are.
+
+    Parameters
+    ----------
+    r_best : float
+        Mean over latents of the largest |r| with a gradient.
+    share : float
+        Of latents whose best gradient is more like them than random maps' best ones (p < .05).
+    r_all, r_null : float
+        Multiple correlation of a latent with all gradients, and with random maps; NaN where unknown.
+    """
+    text = (
+        f"A latent's most similar gradient has |r| = {fixed(r_best)} on average, more than smooth random maps in "
+        f"{fixed(100 * share, 0)} % of latents"
+    )
+    if np.isfinite(r_all):
+        text += f"; all gradients together explain it with R = {fixed(r_all)} (random maps {fixed(r_null)})"
+    return Finding(f"{text}.")
+
+
 def reliability(by_model: dict[str, np.ndarray], measure: str) -> Finding:
     """Do denoised maps of one half predict the raw other half better than raw maps do?
 
     Examples
     --------
-    >>> reliability({"raw": np.array([0.6]), "cvae": np.array([0.5]), "pca": np.array([0.4])}, "glm").text
-    'The CVAE does not improve on raw data (r = 0.50 against 0.60), but loses less than PCA (0.40).'
+    >>> reliability({"raw": np.array([0.6]), "cvae": np.array([0.5]), "pca": np.array([0.4])}, "Task maps").text
+    'Task maps: the CVAE does not improve on raw data (r = 0.50 against 0.60), but loses less than PCA (0.40).'
     """
     if "cvae" not in by_model or "raw" not in by_model:
-        return Finding(f"For {measure}, the CVAE or the raw data are missing.")
+        return Finding(f"{measure}: the CVAE or the raw data are missing.")
     cvae, raw = np.asarray(by_model["cvae"]), np.asarray(by_model["raw"])
     pca = np.asarray(by_model.get("pca", [np.nan]))
     figures = f"(r = {fixed(np.nanmean(cvae))} against {fixed(np.nanmean(raw))})"
-    if higher(cvae, raw):
-        return Finding(f"The CVAE's maps are more reliable than raw ones {figures}.", "as in the paper")
-    text = f"The CVAE does not improve on raw data {figures}"
+    if cvae.size == raw.size and higher(cvae, raw):
+        text = f"{measure}: the CVAE's are more reliable than raw ones {figures}"
+        smooth = np.asarray(by_model.get("smoothing", [np.nan]))
+        if smooth.size == cvae.size and not higher(cvae, smooth):
+            return Finding(f"{text}, but plain smoothing does as well ({fixed(np.nanmean(smooth))}).", DIFFERS)
+        return Finding(f"{text}.", AGREES)
+    text = f"{measure}: the CVAE does not improve on raw data {figures}"
     if pca.size == cvae.size and higher(cvae, pca):
         text += f", but loses less than PCA ({fixed(np.nanmean(pca))})"
     return Finding(f"{text}.", DIFFERS)

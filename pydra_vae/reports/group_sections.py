@@ -17,10 +17,10 @@ from pydra_vae.reports.group_maps import example_maps, example_matrices
 from pydra_vae.reports.group_methods import methods
 from pydra_vae.reports.group_missing import missing
 from pydra_vae.reports.group_more_sections import controls, outliers_and_samples, planted, score_and_tests
-from pydra_vae.reports.group_more_sentences import KINDS
 from pydra_vae.reports.group_more_sentences import dimensions as dimensions_sentence
+from pydra_vae.reports.group_more_sentences import gradients as gradients_sentence
 from pydra_vae.reports.group_more_sentences import template as template_sentence
-from pydra_vae.reports.group_sentences import AGREES, Claim
+from pydra_vae.reports.group_sentences import AGREES, Claim, Finding
 from pydra_vae.reports.group_subjects import subject_rows, subject_tests, subjects_figure
 from pydra_vae.reports.group_tables import Tables, example_label, in_order, mean_of, rows
 from pydra_vae.reports.group_words import findings, table_of
@@ -92,9 +92,8 @@ def latent_size(tables: Tables, found: dict[str, Claim]) -> list[str]:
 
 def transfer(tables: Tables, found: dict[str, Claim]) -> list[str]:
     """Reconstruction, and every subject's data through every other subject's model."""
-    said = findings(found, "reconstruction", "transfer", "tsnr")
     if (table := tables("transfer")) is None:
-        return [said] if "reconstruction" in found and len(found) > 3 else []
+        return []
     drawn, reasons = fits.transfer_matrices(table)
     voxels = int(table["n_voxels"].max()) if "n_voxels" in table else 0
     caption = (
@@ -108,16 +107,16 @@ def transfer(tables: Tables, found: dict[str, Claim]) -> list[str]:
             within, beyond = (float(table.loc[where, column].mean()) for where in (same, ~same))
             shown.append([name, fixed(within, 3), fixed(beyond, 3)])
     tabled = table_of(["R²", "own data", "others' data"], shown) if shown else ""
+    said = findings(found, "reconstruction", "transfer", "tsnr")
     return [said, figure(drawn, caption), tabled]
 
 
 def structure(tables: Tables, found: dict[str, Claim]) -> list[str]:
     """Correlations, views, maps beside gradients, smoothness and dimension."""
-    fragments = [findings(found, "correlations", "scale", "individuality", "smoothness", extra=_dimensions(tables))]
+    extra = [*_dimensions(tables), *_gradients(tables)]
+    fragments = [findings(found, "correlations", "scale", "individuality", "smoothness", extra=extra)]
     if (correlated := tables("correlations")) is not None:
-        caption = (
-            "Correlations over voxels; above, of the first subjects. PCA's scores are uncorrelated by construction."
-        )
+        caption = "Correlations over voxels; above, of the first subjects. Hollow: the same latents on random axes."
         fragments.append(figure(inside.correlations(correlated, tables("structure")), caption))
     label = example_label(tables.files, tables)
     if (views := tables("views")) is not None:
@@ -129,19 +128,28 @@ def structure(tables: Tables, found: dict[str, Claim]) -> list[str]:
     if tables("dimensions") is not None or tables("structure") is not None:
         caption = (
             "A dot a subject (its mean over dimensions), a bar their mean. Correlation length: distance at which the "
-            "autocorrelation of a map has fallen to 1/e. Intrinsic dimension by TwoNN on a sample of voxels."
+            "autocorrelation of a map has fallen to 1/e. Intrinsic dimension by TwoNN on a sample of voxels; hollow: "
+            "random points of the same covariance."
         )
         fragments.append(figure(inside.smoothness(tables("dimensions"), tables("structure")), caption))
     return fragments
 
 
-def _dimensions(tables: Tables) -> list:
+def _dimensions(tables: Tables) -> list[Finding]:
     table = tables("structure")
     if table is None or "twonn" not in table or not np.isfinite(mean_of(table, "twonn", space="cvae")):
         return []
     ours = tuple(mean_of(table, column, space="cvae") for column in ("twonn", "twonn_low", "twonn_high"))
     others = (mean_of(table, "twonn", space=name) for name in ("pca", "raw"))
     return [dimensions_sentence(ours, *others)]
+
+
+def _gradients(tables: Tables) -> list[Finding]:
+    if (table := tables("matches")) is None:
+        return []
+    best = inside.best_gradients(table)
+    together = [float(best[c].astype(float).mean()) if c in best else np.nan for c in ("r_all", "r_all_null")]
+    return [gradients_sentence(float(best["size"].mean()), float((best["p"] < 0.05).mean()), *together)]
 
 
 def networks(tables: Tables, found: dict[str, Claim]) -> list[str]:
@@ -166,12 +174,18 @@ def alignment(tables: Tables, found: dict[str, Claim]) -> list[str]:
         near = [mean_of(template, "disparity", representation=name) for name in ("cvae", "pca whitened")]
         extra = [template_sentence(*near)] if np.isfinite(near[0]) else []
     voxels = f"{int(pairs['n_voxels'].min()):,} shared voxels. " if "n_voxels" in pairs else ""
+    plain = mean_of(pairs, "r_distances_plain", relation="subjects", representation="cvae")
     caption = (
         f"{voxels}Left: Procrustes disparity after the best rotation, reflection and scale. Right: no rotation is "
-        "needed, distances between all pairs of parcels are correlated. Dots: pairs of latent spaces; bar: their "
-        "mean; grey: 95 % of a null. The floor is a second fit of the same subject from another seed; PCA and "
-        "gradients have none, as they are the same at every fit."
+        "needed; distances between all pairs of parcels are correlated, after what their distance in mm explains was "
+        "taken out of both, since any two smooth spaces share that"
+        + (f" (left in, r = {fixed(plain)} between subjects). " if np.isfinite(plain) else ". ")
+        + "Dots: pairs of latent spaces; bar: their mean; grey: 95 % of a null, and the diamond what it is held "
+        "against (for permuted parcels the disparity of parcel means). The floor is a second fit of the same subject "
+        "from another seed; PCA and gradients have none, as they are the same at every fit."
     )
+    if "subjects" not in set(pairs["relation"]):
+        extra.append(Finding("All recordings are of one person, so what is shown is the floor: runs of one brain."))
     said = findings(found, "alignment", "geometry_shared", extra=extra)
     return [said, figure(across.alignment(pairs, tables("nulls")), caption), _alignment_table(pairs, tables("nulls"))]
 
@@ -207,7 +221,7 @@ def shared(tables: Tables, found: dict[str, Claim]) -> list[str]:
     )
     shown = [
         [
-            KINDS.get(row.kind, str(row.kind)), fits.MEMBER_NAMES.get(row.member, str(row.member)),
+            fits.kind_name(str(row.kind)), fits.MEMBER_NAMES.get(row.member, str(row.member)),
             number(getattr(row, "n_subjects", None)), number(row.mse_test), f"{signed(row.price_percent)} %",
             fixed(row.disparity), fixed(row.r_distances),
         ]
@@ -235,7 +249,8 @@ def connectivity(tables: Tables, found: dict[str, Claim]) -> list[str]:
         return []
     matrices, names = example_matrices(tables)
     label = escape(example_label(tables.files, tables))
-    caption = f"Above: parcels of {label}, sorted by network where it is known. " if matrices else ""
+    caption = f"Above: parcels of {label}" if matrices else ""
+    caption += ", sorted by network (colours at the left edge). " if names and matrices else ". " if matrices else ""
     caption += (
         "Spearman's correlation over pairs of parcels of nearness (minus the distance) with Pearson connectivity; a "
         "dot a subject. The last row is nearness in the brain."

@@ -16,6 +16,8 @@ POINT = 0.01  # difference of two accuracies, correlations or silhouettes that c
 ERROR = 0.01  # relative difference of two errors that counts
 ORDER = 5.0  # from which factor on we speak of an order of magnitude
 CLUSTERED = 0.25  # silhouette below which there is no substantial structure (Kaufman & Rousseeuw, 1990)
+ALIGNED = 0.3  # disparity up to which two spaces are said to align
+MOSTLY = 2 / 3  # share of a disparity that a floor may have at most, for the rest to count as the subject's
 LEAK = 0.01  # gain over PCA on a Gaussian surrogate that no honest autoencoder has
 PAPER_RISE = 0.019 / 0.0011
 
@@ -138,43 +140,73 @@ def tsnr(gain, shrinkage, pca) -> Finding:
     )
 
 
-def size(chosen: int, low: int, high: int, pca: int | None, paper: int = 9) -> Finding:
+def size(choice: dict, paper: int = 9) -> Finding:
     """Does the stated rule choose the paper's latent size?
+
+    Parameters
+    ----------
+    choice : dict
+        Of ChooseSize: size (None without an elbow), low, high, verdict, sentence, pca_size.
 
     Examples
     --------
-    >>> size(6, 4, 8, 12).verdict, size(12, 9, 16, None).text
+    >>> size({"size": 6, "low": 4, "high": 8}).verdict, size({"size": 12, "low": 9, "high": 16}).text
     ('otherwise', "The rule chooses 12; the paper's 9 lies within its interval (9 to 16).")
     """
-    interval = f"its interval ({low} to {high})" if low != high else f"its interval, {low} alone"
+    chosen, low, high = choice.get("size"), choice.get("low"), choice.get("high")
+    pca = choice.get("pca_size")
+    beside = f" For PCA it chooses {pca}." if pca is not None else ""
+    said = sentence(str(choice.get("sentence", "")))
+    if chosen is None:
+        return Finding(f"{said or 'No elbow.'} So the error alone does not choose {paper}.{beside}", DIFFERS)
+    if choice.get("verdict") == "uncertain":
+        return Finding(f"{said}{beside}", OPEN)
+    interval = f" ({low} to {high})" if low is not None and low != high else ""
+    within = chosen == paper or (low is not None and low <= paper <= high)
     if chosen == paper:
-        text, verdict = f"The rule chooses {chosen} as well, with an interval from {low} to {high}", AGREES
-        text = f"The rule chooses {chosen} as well, in every resample" if low == high else text
-    elif low <= paper <= high:
-        text, verdict = f"The rule chooses {chosen}; the paper's {paper} lies within {interval}", AGREES
+        text = f"The rule chooses {chosen} as well{interval}."
     else:
-        text, verdict = f"The rule chooses {chosen}; the paper's {paper} lies outside {interval}", DIFFERS
-    return Finding(text + (f". For PCA it chooses {pca}." if pca is not None else "."), verdict)
+        where = "within" if within else "outside"
+        text = f"The rule chooses {chosen}; the paper's {paper} lies {where} its interval{interval}."
+    return Finding(text + beside, AGREES if within else DIFFERS)
 
 
-def correlations(largest, pca=np.nan, limit: float = 0.3) -> Finding:
-    """Are all correlations of latent dimensions below 0.3?
+def sentence(text: str) -> str:
+    """A text with a capital and a full stop; "" of nothing.
+
+    Examples
+    --------
+    >>> sentence("it needs two subjects")
+    'It needs two subjects.'
+    """
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
+
+
+def correlations(largest, rotated=np.nan, limit: float = 0.3) -> Finding:
+    """Are all correlations of latent dimensions below 0.3, and would they be on other axes?
 
     Parameters
     ----------
     largest : (S,) array
         Of each subject.
-    pca : float
-        The largest among PCA's scores.
+    rotated : float
+        The largest on random axes of the same space.
     """
     largest = np.asarray(largest, dtype=float)
     below, n = int((largest < limit).sum()), len(largest)
-    beside = f" PCA's scores correlate up to {fixed(pca)}: they are made uncorrelated." if np.isfinite(pca) else ""
+    axes = ""
+    if np.isfinite(rotated):
+        alike = rotated < limit if below == n else rotated <= largest.mean() * (1 + ALIKE)
+        axes = f" On random axes of the same spaces the largest is {fixed(rotated)}"
+        axes += (
+            ": the axes that training found are nothing special." if alike else ", so the found axes are freer of it."
+        )
     if below == n:
-        return Finding(f"All are below {limit:g} here too.{beside}", AGREES)
+        return Finding(f"All are below {limit:g} here too.{axes}", AGREES)
     if n == 1:
-        return Finding(f"The largest is above {limit:g}.{beside}", DIFFERS)
-    return Finding(f"All are below {limit:g} in {below} of {count(n, 'subject')} only.{beside}", DIFFERS)
+        return Finding(f"The largest is above {limit:g}.{axes}", DIFFERS)
+    return Finding(f"All are below {limit:g} in {below} of {count(n, 'subject')} only.{axes}", DIFFERS)
 
 
 def scale(latents, gradients) -> Finding:
@@ -267,7 +299,7 @@ def higher(first, second, by: float = POINT) -> bool:
     return bool(difference.size and difference.mean() > by and (difference > 0).mean() > 0.5)
 
 
-def alignment(between, floor, null_low, pca) -> Finding:
+def alignment(between, floor, chance: tuple[float, float], pca) -> Finding:
     """Do latent spaces align, and could they, given how two fits of one subject align?
 
     Parameters
@@ -276,21 +308,17 @@ def alignment(between, floor, null_low, pca) -> Finding:
         Mean Procrustes disparity of pairs of subjects; 0: the same up to rotation and scale, 1: nothing in common.
     floor : float
         The same of two fits of one subject.
-    null_low : float
-        Lower end of the hardest null's range.
+    chance : (observed, low)
+        What is held against the hardest null, and the lower end of its range; NaN where there is none.
     pca : float
         Of pairs of subjects, whitened PCA.
     """
     beside = f" Whitened PCA: {fixed(pca)}." if np.isfinite(pca) else ""
-    if np.isfinite(null_low) and between >= null_low:
-        start = f"The subjects' latents align no better than the spatial null (disparity {fixed(between)})"
-        verdict = AGREES
-    else:
-        start = f"The subjects' latents align only in part (disparity {fixed(between)}; 0 is perfect)"
-        verdict = AGREES if between > 0.3 else DIFFERS
-        start = (
-            start if verdict == AGREES else f"The subjects' latents do align (disparity {fixed(between)}; 0 is perfect)"
-        )
+    start, verdict = f"The subjects' latents align only in part (disparity {fixed(between)}; 0 is perfect)", AGREES
+    if chance[0] >= chance[1]:
+        start = f"The subjects' latents align no better than by chance (disparity {fixed(between)}; 0 is perfect)"
+    elif between <= ALIGNED:
+        start, verdict = f"The subjects' latents do align (disparity {fixed(between)}; 0 is perfect)", DIFFERS
     if not np.isfinite(floor):
         return Finding(f"{start}; without a second fit of the same subject, nothing says why.{beside}", verdict)
     if verdict == DIFFERS:
@@ -301,27 +329,33 @@ def alignment(between, floor, null_low, pca) -> Finding:
             f"evidence of individual brains.{beside}",
             DIFFERS,
         )
-    share = 100 * floor / between
     return Finding(
-        f"{start}, worse than two fits of one subject ({fixed(floor)}): {fixed(share, 0)} % of the disparity is the "
-        f"fit's, and the rest may be the subject's.{beside}",
-        AGREES,
+        f"{start}, worse than two fits of one subject ({fixed(floor)}): {fixed(100 * floor / between, 0)} % of the "
+        f"disparity is the fit's, and the rest may be the subject's.{beside}",
+        AGREES if floor <= MOSTLY * between else OPEN,
     )
 
 
-def shared_geometry(between, floor, null_high, pca) -> Finding:
-    """Do subjects share the geometry of their latent spaces? r between distance matrices, no rotation needed."""
+def shared_geometry(between, floor, chance: tuple[float, float], pca) -> Finding:
+    """Do subjects share the geometry of their latent spaces? r between distance matrices, no rotation needed.
+
+    Parameters
+    ----------
+    chance : (observed, high)
+        What is held against the hardest null, and the upper end of its range; NaN where there is none.
+    """
+    observed, high = chance
     beside = [f"two fits of one subject {fixed(floor)}"] if np.isfinite(floor) else []
     beside += [f"whitened PCA {fixed(pca)}"] if np.isfinite(pca) else []
-    beside += [f"spatial null up to {fixed(null_high)}"] if np.isfinite(null_high) else []
-    control = f" ({', '.join(beside)})" if beside else ""
-    if not np.isfinite(null_high):
-        return Finding(f"Distances between parcels correlate between subjects{control}; a null is missing.")
-    if between <= null_high:
-        return Finding(f"Distances between parcels agree between subjects no more than by chance{control}.", DIFFERS)
-    text = f"Distances between parcels agree between subjects{control}"
+    beside += [f"hardest null up to {fixed(high)}"] if np.isfinite(high) else []
+    figures = f"(r = {fixed(between)}; {', '.join(beside)})" if beside else f"(r = {fixed(between)})"
+    if not np.isfinite(high):
+        return Finding(f"Distances between parcels correlate between subjects {figures}; a null is missing.")
+    if observed <= high:
+        return Finding(f"Distances between parcels agree between subjects no more than by chance {figures}.", DIFFERS)
+    text = f"Distances between parcels agree between subjects {figures}"
     if np.isfinite(pca) and pca >= between - POINT:
-        return Finding(f"{text}; PCA shares its geometry as well or better.", AGREES)
+        return Finding(f"{text}, but PCA shares its geometry as well or better.", AGREES)
     return Finding(f"{text}.", AGREES)
 
 

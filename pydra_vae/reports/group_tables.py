@@ -27,7 +27,7 @@ NEEDED = {
     "matches": "participant_id latent gradient r p_spatial",
     "separability": "participant_id space silhouette knn_accuracy probe_accuracy chance variance_ratio",
     "pairs": "first second relation representation disparity r_distances",
-    "nulls": "representation null measure mean low high",
+    "nulls": "representation null measure observed low high",
     "template": "label representation disparity",
     "shared": "kind member mse_test price_percent disparity r_distances",
     "divergence": "participant_id setting mse_test pca_mse_test active_units knn_accuracy silhouette",
@@ -80,6 +80,9 @@ class Tables:
                 f"{path} has no column {', '.join(missing)} (it has {', '.join(table.columns)}): "
                 f"give the table that belongs to {name}"
             )
+        if name == "reliability":  # PCA of the CVAE's size has the name that it has in other tables
+            same = table["model"].astype(str).str.contains("=", regex=False)
+            table["model"] = table["model"].where(~same, "pca")
         return table
 
     def json(self, name: str) -> dict:
@@ -122,7 +125,8 @@ def mean_of(table: pd.DataFrame | None, column: str, **where) -> float:
     if "participant_id" in table:
         values = by_subject(table, column, **where)
     else:
-        values = pd.to_numeric(rows(table, **where)[column], errors="coerce").dropna()
+        found = rows(table, **where)
+        values = pd.to_numeric(found[column], errors="coerce").dropna() if column in found else []
     return float(values.mean()) if len(values) else np.nan
 
 

@@ -5,7 +5,7 @@ has the colour of its representation, controls stand below, chance and null rang
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.colors import Colormap, Normalize, to_rgb
@@ -31,14 +31,17 @@ class Strip:
     interval : (low, high) or None
         A null's range, drawn as a grey bar instead of dots where there are no values.
     hollow : bool
-        Dots without filling, for a second reading of the row above.
+        Dots without filling, for controls that are made of the row above.
+    observed : float or None
+        What a null is held against, as a diamond.
     """
 
     name: str
     values: Sequence[float]
     colour: str = drawing.INPUT
     interval: tuple[float, float] | None = None
-    hollow: bool = field(default=False)
+    hollow: bool = False
+    observed: float | None = None
 
 
 def draw_strips(axes, strips: Sequence[Strip], bar: bool = True) -> None:
@@ -58,6 +61,8 @@ def draw_strips(axes, strips: Sequence[Strip], bar: bool = True) -> None:
         values = np.sort(values[np.isfinite(values)])
         if values.size:
             _draw_dots(axes, y, values, strip)
+        if strip.observed is not None:
+            axes.plot(strip.observed, y, "D", ms=6, color=strip.colour, mec=drawing.INK, mew=0.6)
         if bar and values.size > 1:
             axes.plot([values.mean()] * 2, [y - 0.36, y + 0.36], color=drawing.INK, lw=2)
     axes.set_yticks(range(len(strips)), [strip.name for strip in strips])

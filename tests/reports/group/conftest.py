@@ -36,7 +36,9 @@ def write_group(folder: Path, n: int) -> dict:
     written = {name: write_table(folder / f"{name}.tsv", table) for name, table in tables.items()}
     metrics = written.pop("metrics")
     share = {name: round(float(v), 4) for name, v in zip(NETWORKS, rng.uniform(0.1, 0.75, 17), strict=True)}
-    choice = {"size": 9, "low": 6, "high": 12, "rule": "kneedle", "shares": {"6": 0.12, "9": 0.71, "12": 0.17},
+    choice = {"size": 9, "low": 6, "high": 12, "rule": "elbow of the mean validation error",
+              "shares": {"4": 0.0, "6": 0.12, "9": 0.71, "12": 0.1},
+              "verdict": "elbow", "sentence": "an elbow at 9", "pca_sentence": "an elbow at 12",
               "pca_size": 12, "n_curves": 2 * n}  # fmt: skip
     files = {
         "choice": _json(folder / "choice.json", choice),
@@ -123,6 +125,10 @@ def _latents(labels, rng) -> dict:
         yield {"space": "raw", "twonn": 24.0, "twonn_low": 22.0, "twonn_high": 27.0, "participation_ratio": 31.0,
                "n_dimensions": 1310}  # fmt: skip
 
+        for space, r, twonn in (("cvae, rotated", 0.45, np.nan), ("cvae, gaussian", np.nan, 8.4)):
+            yield {"space": space, "max_abs_r": r, "share_below_0.3": np.nan, "twonn": twonn, "twonn_low": twonn - 0.4,
+                   "twonn_high": twonn + 0.4, "participation_ratio": np.nan, "n_dimensions": 9}  # fmt: skip
+
     def correlations():
         for space, (r, *_) in spaces.items():
             for first, second in ((a, b) for a in range(1, 10) for b in range(a + 1, 10)):
@@ -137,14 +143,17 @@ def _latents(labels, rng) -> dict:
         for space, moran, length in (("cvae", 0.42, 9), ("pca", 0.35, 8), ("diffusion", 0.71, 21)):
             for d in range(1, 10):
                 yield {"space": space, "dimension": d, "sd": 1.0, "morans_i": moran + rng.normal(0, 0.06),
-                       "morans_i_null_sd": 0.004, "p": 0.001, "correlation_length_mm": length + rng.normal()}  # fmt: skip
+                       "morans_i_null_mean": 0.0, "morans_i_null_sd": 0.004, "p": 0.001,
+                       "correlation_length_mm": length + rng.normal()}  # fmt: skip
 
     def matches():
         for z in range(1, 10):
             best = rng.uniform(0.2, 0.8)
             for g in range(1, 10):
                 r = best if g == (z * 4) % 9 + 1 else rng.normal(0, 0.1)
-                yield {"latent": z, "gradient": g, "r": r, "p_spatial": 0.001 if r > 0.5 else 0.2}
+                yield {"latent": z, "gradient": g, "r": r, "p_spatial": 0.001 if r > 0.5 else 0.2, "r_voxels": 0.9 * r,
+                       "best": int(r == best), "p_best": 0.002 if best > 0.5 else 0.3, "r_all": 0.85,
+                       "r_all_null": 0.4, "p_all": 0.001, "n_patches": 150}  # fmt: skip
 
     centres = rng.normal(0, 1.2, (17, 2))
 
@@ -165,7 +174,8 @@ def _latents(labels, rng) -> dict:
 
 def _separability(rng):
     spaces = {"raw": (1310, 0.29, -0.04), "pca": (9, 0.27, -0.1), "ica": (9, 0.26, -0.1), "diffusion": (9, 0.33, -0.15),
-              "cvae": (9, 0.31, -0.06), "labels shuffled": (9, 0.06, -0.2)}  # fmt: skip
+              "cvae": (9, 0.31, -0.06), "cvae whitened": (9, 0.32, -0.07), "mm": (3, 0.22, -0.2),
+              "labels shuffled": (9, 0.06, -0.2)}  # fmt: skip
     for space, (size, accuracy, silhouette) in spaces.items():
         accuracy += rng.normal(0, 0.012)
         yield {"space": space, "n_dimensions": size, "silhouette": silhouette + rng.normal(0, 0.01),
@@ -175,26 +185,37 @@ def _separability(rng):
 
 
 def _geometry(rng):
-    for space, r in {"cvae": 0.66, "pca": 0.61, "pca-16": 0.72, "raw distance mm": 0.31}.items():
+    for space, r in {
+        "cvae": 0.66,
+        "cvae whitened": 0.61,
+        "pca": 0.61,
+        "pca whitened": 0.6,
+        "pca-16": 0.72,
+        "raw series": 0.8,
+        "raw distance mm": 0.31,
+    }.items():
         r += rng.normal(0, 0.02)
-        yield {"space": space, "r": r, "p_mantel": 0.001, "r_partial": 0.0 if "mm" in space else r - 0.06,
+        yield {"space": space, "r": r, "p_mantel": 0.001, "r_partial": np.nan if "mm" in space else r - 0.06,
                "n_parcels": PARCELS}  # fmt: skip
 
 
 def _recovery(rng):
-    planted = ("gradient 1", "gradient 2", "gradient 3", "delay", "amplitude", "hrf width")
-    for name, (space, r2) in product(planted, {"cvae": 0.55, "pca": 0.43, "diffusion": 0.3}.items()):
-        worse = 0.4 if name in ("delay", "hrf width") else 1
+    planted = ("gradient1", "gradient2", "gradient3", "delay", "width", "amplitude")
+    for name, (space, r2) in product(
+        planted, {"cvae": 0.55, "pca": 0.43, "pca-16": 0.5, "diffusion": 0.3, "mm": 0.2}.items()
+    ):
+        worse = 0.4 if name in ("delay", "width") else 1
         yield {"planted": name, "space": space, "r2": r2 * worse + rng.normal(0, 0.03)}
 
 
 def _trust(labels, rng) -> dict:
-    detectors = {"error": 0.93, "density": 0.81, "combined": 0.95, "control: pca error": 0.9, "control: variance": 0.7}
+    detectors = {"error": 0.93, "density": 0.81, "combined": 0.95, "pca error": 0.9, "variance": 0.7,
+                 "tsnr": 0.66, "dvars": 0.8}  # fmt: skip
 
     def outliers():
         for kind, (detector, auc) in product(("voxel", "frame"), detectors.items()):
             auc = min(auc + rng.normal(0, 0.02), 1)
-            yield {"kind": kind, "detector": detector, "auc": auc, "auc_low": auc - 0.03, "auc_high": min(auc + 0.03, 1),
+            yield {"kind": kind, "detector": detector, "auc": auc, "auc_low": auc - 0.03, "auc_high": auc,
                    "n": 8533 if kind == "voxel" else 1310, "n_planted": 60 if kind == "voxel" else 12, "n_flagged": 71,
                    "threshold": 3.2}  # fmt: skip
 
@@ -213,9 +234,10 @@ def _trust(labels, rng) -> dict:
                    "samples": 0.006 + 0.022 * at, "pca_samples": 0.004 + 0.02 * at}  # fmt: skip
 
     def reliability():
-        models = {"raw": 0.61, "smoothing": 0.66, "cvae": 0.57, "pca": 0.52, "pca-16": 0.55}
-        for model, r in models.items():
-            yield {"measure": "connectivity > 20 mm", "model": model, "r": r + rng.normal(0, 0.02), "n": 2278}
+        models = {"raw": 0.61, "smoothing": 0.66, "cvae": 0.57, "pca-9 = ica-9": 0.52, "pca-16": 0.55}
+        measures = ("connectivity > 20 mm", "connectivity of parcels > 20 mm")
+        for measure, (model, r) in product(measures, models.items()):
+            yield {"measure": measure, "model": model, "r": r + rng.normal(0, 0.02), "n": 2278, "fwhm_mm": np.nan}
 
     return {"outliers": _each(labels, outliers), "samples": _each(labels, samples),
             "reliability": _each(labels, reliability)}  # fmt: skip
@@ -246,14 +268,17 @@ def _aligned(labels, rng) -> dict:
         for relation, members, d, similar in groups:
             pairs += [
                 {"first": a, "second": b, "relation": relation, "representation": name,
-                 "disparity": d + rng.normal(0, 0.02), "r_distances": similar + rng.normal(0, 0.03), "n_voxels": 8400}
+                 "disparity": d + rng.normal(0, 0.02), "r_distances": similar + rng.normal(0, 0.03),
+                 "r_distances_plain": similar + 0.2, "n_voxels": 8400}
                 for a, b in members
             ]  # fmt: skip
         for null, measure, mean in (
             ("rotation", "disparity", 0.985), ("parcel permutation", "disparity", 0.94), ("spatial", "disparity", 0.86),
             ("parcel permutation", "r_distances", 0.0), ("spatial", "r_distances", 0.09),
         ):  # fmt: skip
-            nulls.append({"representation": name, "null": null, "measure": measure, "mean": mean, "sd": 0.01,
+            observed = disparity + 0.04 * (null != "rotation") if measure == "disparity" else r
+            nulls.append({"representation": name, "relation": "subjects", "null": null, "measure": measure,
+                          "observed": observed, "mean": mean, "sd": 0.01,
                           "low": mean - 0.03, "high": mean + 0.03, "p": 0.001, "n": 1000})  # fmt: skip
     template = [{"label": label, "representation": name, "disparity": 0.6 * d + rng.normal(0, 0.02)}
                 for name, (d, *_) in ALIGNED.items() for label in labels]  # fmt: skip
@@ -274,15 +299,21 @@ def _group(labels, rng) -> dict:
     smallest = 2 * 0.5**n
     isc = [{"network": name, "model": model, "isc": np.clip(value + base, 0, 1), "n_voxels": 480, "n_subjects": n}
            for name, value in zip((*NETWORKS, "all"), rng.uniform(0.05, 0.4, 18), strict=True)
-           for model, base in (("raw", -0.04), ("cvae", 0.06), ("pca", 0.03))]  # fmt: skip
+           for model, base in (("raw", -0.04), ("cvae", 0.06), ("pca", 0.03), ("cvae (shifted)", -0.5))]  # fmt: skip
     tests = [
-        {"test": "cvae against pca-9", "measure": "mse_test", "n": n, "mean_difference": -0.004, "effect": -1.0,
-         "p": smallest, "p_smallest": smallest, "text": "sign-flip test over subjects"},
-        {"test": "cvae against raw", "measure": "gain_mean", "n": n, "mean_difference": 41.0, "effect": 1.0,
-         "p": smallest, "p_smallest": smallest, "text": "sign-flip test over subjects"},
+        {"test": test, "measure": measure, "split": split, "n": n, "mean_difference": difference, "effect": 1.0,
+         "p": smallest, "p_smallest": smallest, "text": "a sentence"}
+        for test, measure, split, difference in (
+            ("cvae vs raw", "tsnr gain (%)", "random", 41.0), ("cvae vs shrinkage", "tsnr gain (%)", "random", 0.4),
+            ("cvae vs pca-9 = ica-9", "mse (test voxels)", "random", -0.004),
+            ("other subjects vs own other seed", "disparity, cvae whitened", np.nan, 0.09),
+        )
     ]  # fmt: skip
-    mantel = [{"score": "score", "measure": measure, "r": r, "p": p, "p_smallest": 1 / min(10000, 6 if n == 3 else 10000),
-               "n": n} for measure, r, p in (("latent distances", 0.41, 0.167), ("control: pca distances", 0.3, 0.3))]  # fmt: skip
+    least = 1 / 6 if n == 3 else 0.0001
+    mantel = [
+        {"score": "score", "measure": measure, "r": r, "p": max(p, least), "p_smallest": least, "n": n, "left_out": ""}
+        for measure, r, p in (("latent distances", 0.41, 0.01), ("control: pca distances", 0.3, 0.04))
+    ]
     identification = [
         {"method": "latent distances", "accuracy": 1.0, "chance": 1 / n, "p": max(0.001, smallest), "p_smallest": 0.001,
          "n": n, "self_r": 0.82, "other_r": 0.55},
