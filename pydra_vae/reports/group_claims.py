@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from pydra_vae.reports import group_sentences as say
+from pydra_vae.reports import group_sentences_across as across
 from pydra_vae.reports.formats import MISSING, fixed, model_name, number, signed, space_name
-from pydra_vae.reports.group_sentences import Claim, Finding
+from pydra_vae.reports.group_findings import AGREES, DIFFERS, Claim, Finding
 from pydra_vae.reports.group_tables import Tables, by_subject, control_of, mean_of, paired, rows
 
 NAMES = {"cvae, rotated": "the same on random axes", "diffusion": "diffusion"}
@@ -46,7 +47,7 @@ def _denoising(tables: Tables) -> Iterator[Claim]:
         yield Claim(
             "emse", "The error is alike over voxels and over time points (EMSE)", "0.0015", number(emse),
             f"{short}: {number(mean_of(metrics, 'emse_frame', model=pca))}",
-            Finding(text, say.AGREES if alike else say.DIFFERS),
+            Finding(text, AGREES if alike else DIFFERS),
         )  # fmt: skip
     gains = {name: mean_of(metrics, "gain_mean", model=name) for name in ("cvae", "shrinkage", pca)}
     if np.isfinite(gains["cvae"]):
@@ -150,7 +151,8 @@ def _individuality(tables: Tables) -> Iterator[Claim]:
         control += f"; same subject, other seed: {fixed(r['floor'])}" if np.isfinite(r["floor"]) else ""
         yield Claim(
             "individuality", "CVAE maps reflect more individual variation than diffusion embedding", "no number",
-            f"r between subjects {fixed(r['cvae'])}", control, say.individuality(r["cvae"], r["diffusion"], r["floor"]),
+            f"r between subjects {fixed(r['cvae'])}", control,
+            across.individuality(r["cvae"], r["diffusion"], r["floor"]),
         )  # fmt: skip
 
 

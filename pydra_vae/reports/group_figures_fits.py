@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from pydra_vae.reports import drawing
 from pydra_vae.reports.formats import number
-from pydra_vae.reports.group_more_sentences import KINDS
+from pydra_vae.reports.group_sentences_across import KINDS
 from pydra_vae.reports.group_tables import by_subject, in_order, matrix_of, rows
 from pydra_vae.reports.strips import Strip, colour_bar, draw_matrix, draw_strips, mark, short_labels
 

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pydra_vae.reports import drawing
@@ -198,8 +197,3 @@ def _network_edge(ax, networks: list[str]) -> None:
     for i, network in enumerate(networks):
         ax.add_patch(matplotlib.patches.Rectangle((-0.5 - width, i - 0.5), width, 1, color=colours[network], lw=0))
     ax.set_xlim(-0.5 - width, n - 0.5)
-
-
-def legend_of_networks(networks: list[str]) -> list[Line2D]:
-    """Handles of networks."""
-    return [Line2D([], [], ls="", marker="s", color=c, label=n) for n, c in network_colours(networks).items()]

@@ -7,8 +7,9 @@ import pandas as pd
 
 from pydra_vae.reports import group_more_sentences as further
 from pydra_vae.reports import group_sentences as say
+from pydra_vae.reports import group_sentences_across as across
 from pydra_vae.reports.formats import MISSING, fixed, number, signed, space_name
-from pydra_vae.reports.group_sentences import Claim
+from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_tables import Tables, by_subject, control_of, in_order, mean_of, paired, rows
 
 FLOOR = "same subject, other seed"
@@ -37,12 +38,12 @@ def _alignment(tables: Tables) -> Iterator[Claim]:
         return mean_of(pairs, column, relation=relation, representation=representation)
 
     for name, claim, column, say_it in (
-        ("alignment", "Latent spaces of different subjects do not align (Procrustes)", "disparity", say.alignment),
+        ("alignment", "Latent spaces of different subjects do not align (Procrustes)", "disparity", across.alignment),
         (
             "geometry_shared",
             "Latent spaces share geometric patterns across subjects",
             "r_distances",
-            say.shared_geometry,
+            across.shared_geometry,
         ),
     ):
         between, floor = mean(column, "subjects", "cvae"), mean(column, FLOOR, "cvae")
@@ -80,7 +81,7 @@ def _identification(tables: Tables) -> Iterator[Claim]:
     yield Claim(
         "identification", "Latent spaces are individual", NO_NUMBER, f"{fixed(100 * ours['accuracy'], 0)} % identified",
         f"{beside}chance: {fixed(100 * ours['chance'], 0)} %",
-        further.identification(*(ours[c] for c in ("accuracy", "chance", "p", "p_smallest")), int(ours["n"]), control),
+        across.identification(*(ours[c] for c in ("accuracy", "chance", "p", "p_smallest")), int(ours["n"]), control),
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _shared(tables: Tables) -> Iterator[Claim]:
             "shared", "A shared embedding would generalise to new participants", FUTURE,
             f"disparity {fixed(disparity[best])} at {signed(price[best])} % in error",
             f"independent models: {fixed(apart)}",
-            further.shared(price, disparity, apart),
+            across.shared(price, disparity, apart),
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydra_vae.reports.group_sentences import sentence
+from pydra_vae.reports.group_findings import sentence
 from pydra_vae.reports.group_tables import Tables
 from pydra_vae.reports.pages import render
 

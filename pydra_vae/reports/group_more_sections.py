@@ -7,11 +7,11 @@ from markupsafe import escape
 from pydra_vae.reports import group_figures_subjects as across
 from pydra_vae.reports import group_figures_trust as trust
 from pydra_vae.reports.formats import MISSING, fixed, number, p_value, signed, space_name
+from pydra_vae.reports.group_findings import Claim, Finding
 from pydra_vae.reports.group_further_claims import measure_name, reliabilities, surrogate_gains
-from pydra_vae.reports.group_more_sentences import mantel as mantel_sentence
-from pydra_vae.reports.group_more_sentences import planted_latents, stimulus
+from pydra_vae.reports.group_more_sentences import LEAK, planted_latents, stimulus
 from pydra_vae.reports.group_more_sentences import reliability as reliability_sentence
-from pydra_vae.reports.group_sentences import LEAK, Claim, Finding
+from pydra_vae.reports.group_sentences_across import mantel as mantel_sentence
 from pydra_vae.reports.group_tables import Tables, by_subject, control_of, in_order, mean_of, rows
 from pydra_vae.reports.group_words import findings, table_of
 from pydra_vae.reports.pages import figure

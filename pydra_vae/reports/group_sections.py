@@ -12,6 +12,7 @@ from pydra_vae.reports import group_figures_latents as inside
 from pydra_vae.reports import group_figures_subjects as across
 from pydra_vae.reports.formats import count, fixed, number, signed, space_name
 from pydra_vae.reports.group_claims import PAPER
+from pydra_vae.reports.group_findings import AGREES, Claim, Finding
 from pydra_vae.reports.group_further_claims import FURTHER
 from pydra_vae.reports.group_maps import example_maps, example_matrices
 from pydra_vae.reports.group_methods import methods
@@ -19,8 +20,7 @@ from pydra_vae.reports.group_missing import missing
 from pydra_vae.reports.group_more_sections import controls, outliers_and_samples, planted, score_and_tests
 from pydra_vae.reports.group_more_sentences import dimensions as dimensions_sentence
 from pydra_vae.reports.group_more_sentences import gradients as gradients_sentence
-from pydra_vae.reports.group_more_sentences import template as template_sentence
-from pydra_vae.reports.group_sentences import AGREES, Claim, Finding
+from pydra_vae.reports.group_sentences_across import template as template_sentence
 from pydra_vae.reports.group_subjects import subject_rows, subject_tests, subjects_figure
 from pydra_vae.reports.group_tables import Tables, example_label, in_order, mean_of, rows
 from pydra_vae.reports.group_words import findings, table_of

@@ -1,62 +1,17 @@
-"""Sentences of the group report, decided by numbers: does ours agree with the paper, and does its control?
+"""Sentences on what the paper claims of single subjects: does ours agree, and does its control?
 
 One function a claim of Singla, Bazin and Scherf (2025). Each takes plain numbers (and arrays over subjects) and gives a
-`Finding`. What counts as "the same" is set here, once, and not tuned to any data.
+`Finding`.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from pydra_vae.reports.formats import count, fixed, model_name, number, p_value, signed
+from pydra_vae.reports.group_findings import AGREES, ALIKE, DIFFERS, ERROR, OPEN, POINT, Finding, higher, sentence
 
-AGREES, DIFFERS, OPEN = "as in the paper", "otherwise", ""
-ALIKE = 0.1  # relative difference below which two measures are called alike
-POINT = 0.01  # difference of two accuracies, correlations or silhouettes that counts
-ERROR = 0.01  # relative difference of two errors that counts
 ORDER = 5.0  # from which factor on we speak of an order of magnitude
 CLUSTERED = 0.25  # silhouette below which there is no substantial structure (Kaufman & Rousseeuw, 1990)
-ALIGNED = 0.3  # disparity up to which two spaces are said to align
-MOSTLY = 2 / 3  # share of a disparity that a floor may have at most, for the rest to count as the subject's
-LEAK = 0.01  # gain over PCA on a Gaussian surrogate that no honest autoencoder has
 PAPER_RISE = 0.019 / 0.0011
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What ours says of a claim.
-
-    Attributes
-    ----------
-    text : str
-        A sentence or two.
-    verdict : str
-        "as in the paper", "otherwise", or "" where neither can be said.
-    """
-
-    text: str
-    verdict: str = OPEN
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-        Key, by which a section finds its sentence.
-    claim, paper, ours, control : str
-        What the paper says, its number, ours, and the control's.
-    finding : Finding
-    """
-
-    name: str
-    claim: str
-    paper: str
-    ours: str
-    control: str
-    finding: Finding
 
 
 def reconstruction(ours, control, pca: str) -> Finding:
@@ -140,6 +95,15 @@ def tsnr(gain, shrinkage, pca) -> Finding:
     )
 
 
+def significance(p, p_smallest, n: int) -> Finding:
+    """What a p over subjects can say, beside the paper's over voxels."""
+    text = (
+        f"Over {count(n, 'subject')}, which are independent as voxels are not: {p_value(p, p_smallest)}. The paper's "
+        "p is over dependent voxels and below the smallest double."
+    )
+    return Finding(text, OPEN)
+
+
 def size(choice: dict, paper: int = 9) -> Finding:
     """Does the stated rule choose the paper's latent size?
 
@@ -169,18 +133,6 @@ def size(choice: dict, paper: int = 9) -> Finding:
         where = "within" if within else "outside"
         text = f"The rule chooses {chosen}; the paper's {paper} lies {where} its interval{interval}."
     return Finding(text + beside, AGREES if within else DIFFERS)
-
-
-def sentence(text: str) -> str:
-    """A text with a capital and a full stop; "" of nothing.
-
-    Examples
-    --------
-    >>> sentence("it needs two subjects")
-    'It needs two subjects.'
-    """
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?")) else ".")
 
 
 def correlations(largest, rotated=np.nan, limit: float = 0.3) -> Finding:
@@ -220,31 +172,6 @@ def scale(latents, gradients) -> Finding:
     if ratio > 1 + ALIKE:
         return Finding(f"The latent maps are of coarser scale than the diffusion gradients {figures}.", DIFFERS)
     return Finding(f"Latent maps and diffusion gradients have the same scale {figures}.", DIFFERS)
-
-
-def individuality(latents, gradients, floor=np.nan) -> Finding:
-    """Do latents vary more between subjects than gradients do, and more than between two fits of one subject?
-
-    Parameters
-    ----------
-    latents, gradients : float
-        Correlation between subjects of parcel × parcel distance matrices.
-    floor : float
-        The same between two fits of one subject.
-    """
-    figures = f"(r between subjects {fixed(latents)} against {fixed(gradients)})"
-    if not latents < gradients - POINT:
-        return Finding(
-            f"The latents' geometry does not vary more between subjects than the gradients' {figures}.", DIFFERS
-        )
-    text = f"The latents' geometry varies more between subjects than the gradients' {figures}"
-    if np.isfinite(floor) and floor < gradients - POINT:
-        return Finding(
-            f"{text}, but two fits of one subject agree no better than r = {fixed(floor)}: "
-            "some of this variation is the fit's, not the subject's.",
-            OPEN,
-        )
-    return Finding(f"{text}.", AGREES)
 
 
 def smoothness(morans_i, null, share: float) -> Finding:
@@ -292,73 +219,6 @@ def separability(cvae, raw, pca, chance: float) -> Finding:
     return Finding(f"Networks are not told apart better than in raw series, {than} ({figures}).", DIFFERS)
 
 
-def higher(first, second, by: float = POINT) -> bool:
-    """Whether the first is higher on average by this much, and in more than half of the subjects."""
-    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    difference = difference[np.isfinite(difference)]
-    return bool(difference.size and difference.mean() > by and (difference > 0).mean() > 0.5)
-
-
-def alignment(between, floor, chance: tuple[float, float], pca) -> Finding:
-    """Do latent spaces align, and could they, given how two fits of one subject align?
-
-    Parameters
-    ----------
-    between : float
-        Mean Procrustes disparity of pairs of subjects; 0: the same up to rotation and scale, 1: nothing in common.
-    floor : float
-        The same of two fits of one subject.
-    chance : (observed, low)
-        What is held against the hardest null, and the lower end of its range; NaN where there is none.
-    pca : float
-        Of pairs of subjects, whitened PCA.
-    """
-    beside = f" Whitened PCA: {fixed(pca)}." if np.isfinite(pca) else ""
-    start, verdict = f"The subjects' latents align only in part (disparity {fixed(between)}; 0 is perfect)", AGREES
-    if chance[0] >= chance[1]:
-        start = f"The subjects' latents align no better than by chance (disparity {fixed(between)}; 0 is perfect)"
-    elif between <= ALIGNED:
-        start, verdict = f"The subjects' latents do align (disparity {fixed(between)}; 0 is perfect)", DIFFERS
-    if not np.isfinite(floor):
-        return Finding(f"{start}; without a second fit of the same subject, nothing says why.{beside}", verdict)
-    if verdict == DIFFERS:
-        return Finding(f"{start}; two fits of one subject: {fixed(floor)}.{beside}", verdict)
-    if floor >= between * (1 - ALIKE):
-        return Finding(
-            f"{start}, but neither do two fits of one subject ({fixed(floor)}): the misalignment is the fit's, and no "
-            f"evidence of individual brains.{beside}",
-            DIFFERS,
-        )
-    return Finding(
-        f"{start}, worse than two fits of one subject ({fixed(floor)}): {fixed(100 * floor / between, 0)} % of the "
-        f"disparity is the fit's, and the rest may be the subject's.{beside}",
-        AGREES if floor <= MOSTLY * between else OPEN,
-    )
-
-
-def shared_geometry(between, floor, chance: tuple[float, float], pca) -> Finding:
-    """Do subjects share the geometry of their latent spaces? r between distance matrices, no rotation needed.
-
-    Parameters
-    ----------
-    chance : (observed, high)
-        What is held against the hardest null, and the upper end of its range; NaN where there is none.
-    """
-    observed, high = chance
-    beside = [f"two fits of one subject {fixed(floor)}"] if np.isfinite(floor) else []
-    beside += [f"whitened PCA {fixed(pca)}"] if np.isfinite(pca) else []
-    beside += [f"hardest null up to {fixed(high)}"] if np.isfinite(high) else []
-    figures = f"(r = {fixed(between)}; {', '.join(beside)})" if beside else f"(r = {fixed(between)})"
-    if not np.isfinite(high):
-        return Finding(f"Distances between parcels correlate between subjects {figures}; a null is missing.")
-    if observed <= high:
-        return Finding(f"Distances between parcels agree between subjects no more than by chance {figures}.", DIFFERS)
-    text = f"Distances between parcels agree between subjects {figures}"
-    if np.isfinite(pca) and pca >= between - POINT:
-        return Finding(f"{text}, but PCA shares its geometry as well or better.", AGREES)
-    return Finding(f"{text}.", AGREES)
-
-
 def connectivity(cvae, partial, pca) -> Finding:
     """Does latent geometry follow functional connectivity, beyond distance, and more than PCA's does?"""
     beyond = f"; {fixed(partial)} with the distance in mm removed" if np.isfinite(partial) else ""
@@ -370,12 +230,3 @@ def connectivity(cvae, partial, pca) -> Finding:
     if cvae > pca + POINT:
         return Finding(f"{text}, more than in PCA of the same size ({fixed(pca)}).", AGREES)
     return Finding(f"{text}, as they are in PCA of the same size ({fixed(pca)}).", AGREES)
-
-
-def significance(p, p_smallest, n: int) -> Finding:
-    """What a p over subjects can say, beside the paper's over voxels."""
-    text = (
-        f"Over {count(n, 'subject')}, which are independent as voxels are not: {p_value(p, p_smallest)}. The paper's "
-        "p is over dependent voxels and below the smallest double."
-    )
-    return Finding(text, OPEN)

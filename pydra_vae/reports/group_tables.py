@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -169,8 +168,3 @@ def example_label(files, tables: Tables) -> str:
         return files.example
     labels = tables.metrics["participant_id"].dropna()
     return str(labels.iloc[0]) if len(labels) else ""
-
-
-def readable_paths(files) -> list[Path]:
-    """Paths of the tables that were given."""
-    return [Path(getattr(files, name)) for name in TABLES if getattr(files, name) is not None]

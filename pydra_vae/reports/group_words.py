@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydra_vae.reports.group_sentences import AGREES, Claim, Finding
+from pydra_vae.reports.group_findings import AGREES, Claim, Finding
 from pydra_vae.reports.pages import render
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from pydra_vae.reports import group_more_sentences as further
 from pydra_vae.reports import group_sentences as say
-from pydra_vae.reports.group_sentences import AGREES, DIFFERS, OPEN
+from pydra_vae.reports import group_sentences_across as across
+from pydra_vae.reports.group_findings import AGREES, DIFFERS, OPEN, Finding, higher
 
 NAN = np.nan
 NO_NULL = (NAN, NAN)
@@ -47,7 +48,7 @@ def test_a_gain_that_shrinkage_has_is_no_denoising():
 
 def test_size():
     chosen = {"size": 9, "low": 6, "high": 12, "verdict": "elbow", "pca_size": 12}
-    assert say.size(chosen) == say.Finding("The rule chooses 9 as well (6 to 12). For PCA it chooses 12.", AGREES)
+    assert say.size(chosen) == Finding("The rule chooses 9 as well (6 to 12). For PCA it chooses 12.", AGREES)
     assert say.size({**chosen, "size": 4, "high": 6}).verdict == DIFFERS
     unsure = say.size({**chosen, "verdict": "uncertain", "sentence": "an elbow at 9; only 40% of all draws"})
     assert unsure.verdict == OPEN and unsure.text.startswith("An elbow at 9; only 40% of all draws.")
@@ -64,8 +65,8 @@ def test_correlations_stand_beside_random_axes():
 
 def test_maps():
     assert [say.scale(a, 10.0).verdict for a in (5, 9.5, 20)] == [AGREES, DIFFERS, DIFFERS]
-    assert [say.individuality(0.5, 0.8, floor).verdict for floor in (NAN, 0.9, 0.6)] == [AGREES, AGREES, OPEN]
-    assert say.individuality(0.8, 0.8).verdict == DIFFERS
+    assert [across.individuality(0.5, 0.8, floor).verdict for floor in (NAN, 0.9, 0.6)] == [AGREES, AGREES, OPEN]
+    assert across.individuality(0.8, 0.8).verdict == DIFFERS
     assert [say.smoothness(0.4, 0.0, share).verdict for share in (1, 0.2)] == [AGREES, DIFFERS]
 
 
@@ -78,25 +79,25 @@ def test_networks():
     assert "but better than in PCA" in say.separability(low, low, low - 0.1, 0.1).text
     assert "by chance" in say.separability(low, low, low, 0.31).text
     # one large difference is not more than half of the subjects
-    assert not say.higher([0.9, 0.3, 0.3], [0.3, 0.31, 0.31])
+    assert not higher([0.9, 0.3, 0.3], [0.3, 0.31, 0.31])
 
 
 def test_alignment_is_told_from_the_fit():
-    neither = say.alignment(0.62, 0.6, (0.62, 0.9), 0.55)
+    neither = across.alignment(0.62, 0.6, (0.62, 0.9), 0.55)
     assert neither.verdict == DIFFERS and "but neither do two fits of one subject (0.60)" in neither.text
-    individual = say.alignment(0.62, 0.2, (0.62, 0.9), NAN)
+    individual = across.alignment(0.62, 0.2, (0.62, 0.9), NAN)
     assert individual.verdict == AGREES and "32 % of the disparity is the fit's" in individual.text
-    assert say.alignment(0.62, 0.5, (0.62, 0.9), NAN).verdict == OPEN
-    assert say.alignment(0.1, 0.05, (0.1, 0.9), NAN).verdict == DIFFERS
-    assert "no better than by chance" in say.alignment(0.9, 0.3, (0.9, 0.85), NAN).text
-    assert "nothing says why" in say.alignment(0.62, NAN, NO_NULL, NAN).text
+    assert across.alignment(0.62, 0.5, (0.62, 0.9), NAN).verdict == OPEN
+    assert across.alignment(0.1, 0.05, (0.1, 0.9), NAN).verdict == DIFFERS
+    assert "no better than by chance" in across.alignment(0.9, 0.3, (0.9, 0.85), NAN).text
+    assert "nothing says why" in across.alignment(0.62, NAN, NO_NULL, NAN).text
 
 
 def test_shared_geometry():
-    assert say.shared_geometry(0.6, 0.7, (0.6, 0.1), 0.4).verdict == AGREES
-    assert "PCA shares its geometry as well" in say.shared_geometry(0.6, 0.7, (0.6, 0.1), 0.66).text
-    assert say.shared_geometry(0.1, 0.7, (0.1, 0.15), 0.1).verdict == DIFFERS
-    assert say.shared_geometry(0.6, NAN, NO_NULL, NAN).verdict == OPEN
+    assert across.shared_geometry(0.6, 0.7, (0.6, 0.1), 0.4).verdict == AGREES
+    assert "PCA shares its geometry as well" in across.shared_geometry(0.6, 0.7, (0.6, 0.1), 0.66).text
+    assert across.shared_geometry(0.1, 0.7, (0.1, 0.15), 0.1).verdict == DIFFERS
+    assert across.shared_geometry(0.6, NAN, NO_NULL, NAN).verdict == OPEN
 
 
 def test_connectivity():
@@ -117,7 +118,7 @@ def test_divergence():
 
 
 def test_shared():
-    text = further.shared({"pooled": 3.4, "shared_decoder": 2.1}, {"pooled": 0.1, "shared_decoder": 0.3}, 0.6).text
+    text = across.shared({"pooled": 3.4, "shared_decoder": 2.1}, {"pooled": 0.1, "shared_decoder": 0.3}, 0.6).text
     assert text == (
         "The model with the best alignment (pooled) has a disparity of 0.10 against 0.60 of independent ones, at "
         "+3.4 % in error; the cheapest (shared decoder) 0.30 at +2.1 %."
@@ -134,11 +135,11 @@ def test_outliers_stand_beside_the_best_control():
 
 
 def test_identification_and_scores():
-    assert further.identification(1.0, 1 / 3, 0.17, 0.17, 3).verdict == OPEN
-    assert further.identification(0.1, 0.05, 0.3, 0.001, 22).verdict == DIFFERS
-    assert further.identification(1.0, 0.05, 0.001, 0.001, 22).verdict == AGREES
-    assert "cannot be said" in further.mantel("score", 0.5, 0.17, 0.17, 3).text
-    assert "needs three" in further.mantel("score", NAN, NAN, NAN, 2).text
+    assert across.identification(1.0, 1 / 3, 0.17, 0.17, 3).verdict == OPEN
+    assert across.identification(0.1, 0.05, 0.3, 0.001, 22).verdict == DIFFERS
+    assert across.identification(1.0, 0.05, 0.001, 0.001, 22).verdict == AGREES
+    assert "cannot be said" in across.mantel("score", 0.5, 0.17, 0.17, 3).text
+    assert "needs three" in across.mantel("score", NAN, NAN, NAN, 2).text
 
 
 def test_reliability_is_no_smoothing():
