@@ -6,7 +6,7 @@ FitCvae and the joint training of several of its calls share these, so that both
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +50,7 @@ class Prepared:
         return fingerprint(files, {**options, "device": device.partition(":")[0]})
 
 
-def prepare(inputs: dict, pca: Pca | None = None) -> Prepared:
+def prepare(inputs: dict, pca: Pca | None = None, load: Callable[[Path], np.ndarray] = load_array) -> Prepared:
     """Read the files of one call of FitCvae.
 
     Parameters
@@ -59,6 +59,8 @@ def prepare(inputs: dict, pca: Pca | None = None) -> Prepared:
         Every input of the step by its name.
     pca : Pca, optional
         Of the training voxels, of at least the model's size; fitted here where it is needed without it.
+    load : callable
+        Opens an array, e.g. each file once for several calls.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def prepare(inputs: dict, pca: Pca | None = None) -> Prepared:
     from pydra_vae.training.cvae import CvaeLoss, CvaeProblem, cvae_recipe
 
     check_options(inputs)
-    x, split = load_array(inputs["scaled"]), np.array(load_array(inputs["voxel_split"]))
+    x, split = load(inputs["scaled"]), np.array(load(inputs["voxel_split"]))
     weights = None if inputs["frames"] is None else read_weights(inputs["frames"], x.shape[1])
     start = _start(inputs, x.shape[1])
     recipe = cvae_recipe(
@@ -146,22 +148,20 @@ def _start(inputs: dict, n_frames: int):
     return _models.load_model(inputs["warm_start"], made)
 
 
-def finish(prepared: Prepared, model, fit, folder: Path, *, device, stacked_with: int = 0) -> tuple[Path, Path, Path]:
+def finish(prepared: Prepared, model, fit, folder: Path, device) -> tuple[Path, Path, Path]:
     """Write model, configuration and history of a fit into a folder.
 
     Parameters
     ----------
     model, fit : Cvae, training.fit.Fit
     device : str or Slot
-    stacked_with : int
-        How many other models trained in the same steps.
 
     Returns
     -------
     model, config, history : Path
     """
     inputs = prepared.inputs
-    made = describe(prepared, model, fit, device) | {"stacked_with": stacked_with, "scheme": inputs["scheme"]}
+    made = describe(prepared, model, fit, device) | {"scheme": inputs["scheme"]}
     scaling, mask = inputs["scaling"], inputs["mask"]
     made["scaling"] = None if scaling is None else _models.describe_scaling(scaling)
     made["mask"] = None if mask is None else _models.describe_mask(mask)
@@ -212,6 +212,7 @@ def describe(prepared: Prepared, model, fit, device) -> dict:
         "steps": fit.steps,
         "stopped": fit.stopped,
         "seconds": round(fit.seconds, 2),
+        "stacked_with": fit.stacked_with,  # the seconds are those of all of them
         "resumed_at": fit.resumed_at,
         "device": str(device),
         "device_model": getattr(device, "model", "") or platform.processor() or platform.machine(),

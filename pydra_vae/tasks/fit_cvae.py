@@ -9,7 +9,10 @@ from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
 
-@step(outputs={"model": File, "config": File, "history": File})
+@step(
+    outputs={"model": File, "config": File, "history": File},
+    together="pydra_vae.tasks._fit_together",
+)
 def FitCvae(
     scaled: File,
     voxel_split: File,
@@ -132,4 +135,4 @@ def FitCvae(
             fingerprint=prepared.fingerprint(name),
             progress=context.progress,
         )
-    return _fits.finish(prepared, model, fit, Path.cwd(), device=name)
+    return _fits.finish(prepared, model, fit, Path.cwd(), name)

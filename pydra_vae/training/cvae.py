@@ -1,30 +1,22 @@
-"""Fit a `Cvae` to the voxels of one subject.
+"""Fit a `Cvae` to the voxels of one subject, or many of them at once; the loss is in `training.elbo`."""
 
-Rows are voxels. The loss is the mean squared error over the weighted frames, plus `kl_weight` times the KL in nats
-where that is not 0. With a weight of 0, as in Singla et al. (2025), nothing holds σ up and sampling would only
-shrink it, so z = μ unless `sample_latent` (our reading: the paper does not say). `mmd_weight` adds InfoVAE's distance
-of the latents of a batch from the prior; it does not hold σ up either, so with the MMD alone z = μ too: the
-deterministic WAE-MMD of Tolstikhin et al. (2018), arXiv 1711.01558.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pydra_vae.models.cvae import Cvae, CvaeConfig
-from pydra_vae.models.losses import Terms, gaussian_kl, prior_mmd, reparameterise, squared_error
 from pydra_vae.training.apply import blocks
 from pydra_vae.training.devices import reproducible
-from pydra_vae.training.fit import Fit, fit
+from pydra_vae.training.elbo import PLAIN, CvaeLoss, CvaeMember
+from pydra_vae.training.fit import Fit
+from pydra_vae.training.many import Training, fit_many
 from pydra_vae.training.recipes import RECIPES, Recipe
 from pydra_vae.training.rows import Rows
 
 TRAIN, VALIDATION = 0, 1  # codes of split.npy
-VALIDATION_ROWS = 2000  # of each split: enough for 1 % of a mean, cheap beside 50 training steps
 # Steps of the `fast` recipe, without and with the linear skip: where each network reaches its plateau on one real
 # subject (6,000 training voxels). The dense one overfits beyond; the skip starts at PCA's error and needs fewer.
 FAST_STEPS = {"lk": (1000, 700), "paper": (2000, 1000), "dense": (500, 500)}
@@ -45,44 +37,6 @@ def cvae_recipe(name: str = "fast", network: str = "lk", linear_skip: str = "non
 
 
 @dataclass(frozen=True)
-class CvaeLoss:
-    """What the training minimises.
-
-    Attributes
-    ----------
-    frame_weights : (T,) array or None
-        0 leaves a frame out of the error.
-    mixing : float
-        Voxel mixing, an augmentation: the share of training series, drawn anew at every step, that are replaced by
-        (1 − a) x_i + a x_j with another random training voxel j and a uniform in [0, 1].
-    kl_weight : float
-        Weight of the KL (nats) beside the *mean* squared error; see `models.losses` for its relation to β.
-    sample_latent : bool
-        z ~ q(z | x) although the KL weight is 0.
-    mmd_weight : float
-        Weight of the squared maximum mean discrepancy between the latents of a batch and N(0, I).
-    """
-
-    frame_weights: np.ndarray | None = None
-    mixing: float = 0.0
-    kl_weight: float = 0.0
-    sample_latent: bool = False
-    mmd_weight: float = 0.0
-
-    def __post_init__(self):
-        if not 0 <= self.mixing <= 1:
-            raise ValueError(f"mixing is {self.mixing}: it is a share of the voxels and must lie in [0, 1]")
-        for name in ("kl_weight", "mmd_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
-
-    @property
-    def sampled(self) -> bool:
-        """Is z drawn from q(z | x) in training?"""
-        return self.kl_weight > 0 or self.sample_latent
-
-
-@dataclass(frozen=True)
 class CvaeProblem:
     """One model to fit to one subject's voxels; the attributes are those of `fit_cvae`."""
 
@@ -91,7 +45,7 @@ class CvaeProblem:
     latent_dim: int = 9
     network: str = "lk"
     components: np.ndarray | None = None
-    loss: CvaeLoss = CvaeLoss()
+    loss: CvaeLoss = PLAIN
     recipe: Recipe = RECIPES["fast"]
     ramp_steps: int = 0
     annealing: str = "linear"
@@ -106,7 +60,7 @@ def fit_cvae(
     latent_dim: int = 9,
     network: str = "lk",
     components: np.ndarray | None = None,
-    loss: CvaeLoss = CvaeLoss(),
+    loss: CvaeLoss = PLAIN,
     recipe: Recipe = RECIPES["fast"],
     ramp_steps: int = 0,
     annealing: str = "linear",
@@ -144,31 +98,73 @@ def fit_cvae(
     fit : Fit
         Its history has train_mse and val_mse from z = μ, on up to 2,000 voxels of each.
     """
-    train, validation = members(split, TRAIN), members(split, VALIDATION)
-    if len(split) != len(x):
-        raise ValueError(f"split has {len(split)} entries but there are {len(x)} voxels")
-    with reproducible(seed, threads):
-        model = build(x, train, latent_dim, network, components)
-        if start is not None:
-            start_from(model, start)
-        model.to(device)
-        rows = Rows(x, device)
-        result = fit(
-            model,
-            _Objective(model, rows, train, loss),
-            _Validation(model, rows, train, validation, loss, seed),
-            n_rows=len(train),
-            recipe=recipe,
+    problem = CvaeProblem(x, split, latent_dim, network, components, loss, recipe, ramp_steps, annealing, start, seed)
+    return fit_cvae_many(
+        [problem],
+        threads=threads,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        fingerprint=fingerprint,
+        progress=progress,
+    )[0]
+
+
+def fit_cvae_many(
+    problems: Sequence[CvaeProblem],
+    *,
+    stack: bool = True,
+    threads: int = 1,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 5.0,
+    fingerprint: str = "",
+    progress: Callable[..., None] | None = None,
+) -> list[tuple[Cvae, Fit]]:
+    """Fit several models, each as `fit_cvae` would, stacked where their architectures allow.
+
+    Stacked, a model's weights are those of its own fit but for rounding, which training magnifies: see the test.
+
+    Parameters
+    ----------
+    problems : sequence of CvaeProblem
+        An array that several share is one object, so that it is held on the device once.
+    stack, checkpoint, checkpoint_seconds, fingerprint, progress
+        As in `training.many.fit_many`.
+
+    Returns
+    -------
+    list of (Cvae, Fit)
+        In the order of the problems; models on the CPU, in eval mode, with their best weights.
+    """
+    rows = {id(problem.x): Rows(problem.x, device) for problem in problems}
+    trainings = []
+    for problem in problems:
+        with reproducible(problem.seed, threads):
+            trainings.append(_training(problem, rows[id(problem.x)]))
+    with reproducible(problems[0].seed, threads):
+        results = fit_many(
+            trainings,
+            stack=stack,
             device=device,
-            seed=seed,
-            ramp_steps=ramp_steps,
-            annealing=annealing,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             fingerprint=fingerprint,
             progress=progress,
         )
-    return model.cpu().eval(), result
+    return [(model.cpu().eval(), fit) for model, fit in results]
+
+
+def _training(problem: CvaeProblem, rows: Rows) -> Training:
+    x, split, seed = problem.x, problem.split, problem.seed
+    train, validation = members(split, TRAIN), members(split, VALIDATION)
+    if len(split) != len(x):
+        raise ValueError(f"split has {len(split)} entries but there are {len(x)} voxels")
+    model = build(x, train, problem.latent_dim, problem.network, problem.components)
+    if problem.start is not None:
+        start_from(model, problem.start)
+    member = CvaeMember(model.to(rows.device), rows, train, validation, problem.loss, seed)
+    return Training(member, problem.recipe, seed, problem.ramp_steps, problem.annealing)
 
 
 def members(split: np.ndarray, code: int) -> np.ndarray:
@@ -235,87 +231,6 @@ def start_from(model: Cvae, other: Cvae):
         )
     own = {name: model.state_dict()[name] for name in ("mean", "scale")}
     model.load_state_dict({**other.state_dict(), **own})
-
-
-class _Objective:
-    """Terms of the loss on training voxels; whatever is random is drawn on the CPU."""
-
-    def __init__(self, model: Cvae, rows: Rows, train: np.ndarray, loss: CvaeLoss):
-        self.model, self.rows, self.loss = model, rows, loss
-        self.train = torch.from_numpy(train)
-        self.weights = _weights(loss, rows.device)
-
-    def __call__(self, batch: Tensor, ramp: float, generator: torch.Generator) -> Terms:
-        x = self._series(batch, generator)
-        mu, log_variance = self.model.encode(x)
-        z = mu
-        if self.loss.sampled:
-            noise = torch.randn(mu.shape, generator=generator).to(mu.device)
-            z = reparameterise(mu, log_variance, noise)
-        terms = {"mse": squared_error(x, self.model.decode(z), self.weights).mean()}
-        if self.loss.kl_weight > 0:
-            terms["kl"] = gaussian_kl(mu, log_variance).mean()
-        if self.loss.mmd_weight > 0:
-            terms["mmd"] = prior_mmd(z)
-        return Terms(terms, {"kl": ramp * self.loss.kl_weight, "mmd": ramp * self.loss.mmd_weight})
-
-    def _series(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        x = self.rows.take(self.train[batch])
-        if self.loss.mixing == 0:
-            return x
-        partners = torch.randint(len(self.train), (len(batch),), generator=generator)
-        mixed = torch.rand(len(batch), 1, generator=generator) < self.loss.mixing
-        share = torch.rand(len(batch), 1, generator=generator) * mixed
-        return torch.lerp(x, self.rows.take(self.train[partners]), share.to(x.device))
-
-
-class _Validation:
-    """Figures of the present weights on fixed voxels, in full precision; the first one decides."""
-
-    def __init__(self, model, rows, train, validation, loss: CvaeLoss, seed: int):
-        self.model, self.loss = model, loss
-        self.weights = _weights(loss, rows.device)
-        generator = torch.Generator().manual_seed(seed)
-        self.train, self.validation = (rows.take(_some(voxels, generator)) for voxels in (train, validation))
-        shape = (len(self.validation), model.config.latent_dim)
-        # the same noise at every validation, so that only the weights change the figure
-        self.noise = torch.randn(shape, generator=generator).to(rows.device)
-
-    def __call__(self) -> dict[str, float]:
-        train_mse, *_ = self._evaluate(self.train, None)
-        val_mse, kl, sampled, z = self._evaluate(self.validation, self.noise)
-        total = sampled + self.loss.kl_weight * kl if self.loss.sampled else val_mse
-        figures = {"val_kl": kl} if self.loss.kl_weight > 0 else {}
-        if self.loss.mmd_weight > 0:
-            figures["val_mmd"] = float(prior_mmd(z))
-            total += self.loss.mmd_weight * figures["val_mmd"]
-        return {"val_loss": total, "train_mse": train_mse, "val_mse": val_mse} | figures
-
-    def _evaluate(self, x: Tensor, noise: Tensor | None) -> tuple[float, float, float, Tensor]:
-        """MSE from z = μ, KL, and MSE from a sampled z, means over the voxels; the last z."""
-        sums, used = np.zeros(3), []
-        for part in blocks(len(x)):
-            mu, log_variance = self.model.encode(x[part])
-            latents = [mu]
-            if noise is not None and self.loss.sampled:
-                latents.append(reparameterise(mu, log_variance, noise[part]))
-            errors = [squared_error(x[part], self.model.decode(z), self.weights).sum() for z in latents]
-            sums += [float(errors[0]), float(gaussian_kl(mu, log_variance).sum()), float(errors[-1])]
-            used.append(latents[-1])
-        return *(float(v) for v in sums / len(x)), torch.cat(used)
-
-
-def _weights(loss: CvaeLoss, device: torch.device) -> Tensor | None:
-    weights = loss.frame_weights
-    if weights is None or np.all(np.asarray(weights) == 1):
-        return None
-    return torch.from_numpy(np.array(weights, dtype=np.float32)).to(device)
-
-
-def _some(voxels: np.ndarray, generator: torch.Generator) -> Tensor:
-    """Up to 2,000 of the voxels, in order."""
-    chosen = torch.randperm(len(voxels), generator=generator)[:VALIDATION_ROWS].sort().values
-    return torch.from_numpy(voxels)[chosen]
 
 
 def _chunks(voxels: np.ndarray) -> list[np.ndarray]:

@@ -44,6 +44,8 @@ class Fit:
         Wall time, that of interrupted runs included.
     resumed_at : int or None
         The step that a checkpoint brought back.
+    stacked_with : int
+        Other models that trained in the same steps; `seconds` are those of all.
     """
 
     history: list[dict]
@@ -54,6 +56,7 @@ class Fit:
     stopped: str
     seconds: float
     resumed_at: int | None
+    stacked_with: int = 0
 
 
 def fit(

@@ -49,7 +49,9 @@ class Rows:
         return self._host.shape
 
     def take(self, index: Tensor) -> Tensor:
-        """The rows of an index, which may lie on any device."""
+        """The rows of an index of any shape, (..., *row), which may lie on any device."""
+        if index.ndim != 1:
+            return self.take(index.reshape(-1)).reshape(*index.shape, *self.shape[1:])
         if self.resident:
             return self._data.index_select(0, index.to(self.device)).float()
         batch = self._host.index_select(0, index.cpu()).float()

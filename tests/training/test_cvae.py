@@ -6,7 +6,8 @@ import torch
 
 from pydra_vae.models.losses import prior_mmd
 from pydra_vae.training.apply import decode, encode
-from pydra_vae.training.cvae import CvaeLoss, _Objective, build, fit_cvae
+from pydra_vae.training.cvae import CvaeLoss, build, fit_cvae
+from pydra_vae.training.elbo import CvaeMember
 from pydra_vae.training.recipes import RECIPES
 from pydra_vae.training.rows import Rows
 
@@ -104,8 +105,8 @@ def test_without_kl_the_latent_is_the_mean_and_with_it_a_sample(planted):
     batch = torch.arange(32)
 
     def terms_of(loss, seed):
-        objective = _Objective(model, Rows(x, CPU), train, loss)
-        return objective(batch, 1.0, torch.Generator().manual_seed(seed))
+        member = CvaeMember(model, Rows(x, CPU), train, train, loss)
+        return member.objective(batch, 1.0, torch.Generator().manual_seed(seed))
 
     assert terms_of(CvaeLoss(), 1).total.item() == terms_of(CvaeLoss(), 2).total.item()
     assert set(terms_of(CvaeLoss(), 1).values) == {"mse"}
@@ -120,8 +121,9 @@ def test_mixed_voxels_lie_between_training_voxels(planted):
     x, split, _ = planted
     train = np.flatnonzero(split == 0)
     flat = np.repeat(np.arange(len(x), dtype=np.float32)[:, None], 80, 1)  # voxel i is constant i
-    objective = _Objective(build(x, train, 3, "dense", None), Rows(flat, CPU), train, CvaeLoss(mixing=0.5))
-    mixed = objective._series(torch.full((4000,), 100), torch.Generator().manual_seed(0))[:, 0]
+    member = CvaeMember(build(x, train, 3, "dense", None), Rows(flat, CPU), train, train, CvaeLoss(mixing=0.5))
+    drawn = member.draw(torch.full((4000,), 100), torch.Generator().manual_seed(0))
+    mixed = member.inputs(*drawn)[0][:, 0]
     assert mixed.min() >= 0 and mixed.max() <= 839
     assert (mixed != 100).float().mean() == pytest.approx(0.5, abs=0.03)
     # E[100 + a (j − 100)] with a and j uniform
