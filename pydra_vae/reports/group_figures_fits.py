@@ -19,8 +19,13 @@ from pydra_vae.reports.strips import Strip, colour_bar, draw_matrix, draw_strips
 PAPER_SIZE = 9
 MODELS = {"cvae": "CVAE", "pca": "PCA"}
 KIND_COLOURS = {"shared_decoder": "#2f9e78", "subject_decoders": "#9a6fb0", "pooled": "#c8553d"}
-MEMBERS = {"training": "o", "joined": "s", "zero-shot": "^"}
-MEMBER_NAMES = {"training": "trained on", "joined": "joined later", "zero-shot": "new, nothing fitted"}
+MEMBERS = {"independent": "o", "training": "o", "joined": "s", "zero-shot": "^"}
+MEMBER_NAMES = {
+    "independent": "its own",
+    "training": "trained on",
+    "joined": "joined later",
+    "zero-shot": "new, nothing fitted",
+}
 CELLS_WITH_TEXT = 8  # rows of a matrix up to which its cells hold their value
 
 
@@ -149,6 +154,7 @@ def _setting_colour(name: str) -> str:
 
 def shared_models(table: pd.DataFrame) -> str:
     """What shared models cost and what they gain; an ``<svg>``."""
+    table = table[table["disparity"].notna() | table["r_distances"].notna()]  # PCA's rows have a price only
     panels = (("disparity", "Procrustes disparity between subjects"), ("r_distances", "r of parcel distance matrices"))
     with drawing.style("shared"):
         figure = Figure(figsize=(drawing.WIDTH, 3.9), layout="constrained")
@@ -187,7 +193,7 @@ def _shared_legend(figure, table: pd.DataFrame) -> None:
         return Line2D([], [], ls="", marker=marker, color=colour, mec=drawing.INK, mew=0.8, ms=9, label=text)
 
     kinds = in_order(table["kind"].astype(str), ("independent",))
-    members = in_order(table["member"].astype(str), MEMBERS)
+    members = [m for m in in_order(table["member"].astype(str), MEMBERS) if m != "independent"]
     handles = [handle("o", KIND_COLOURS.get(kind, drawing.INPUT), kind_name(kind)) for kind in kinds]
     handles += [handle(MEMBERS.get(m, "D"), "none", MEMBER_NAMES.get(m, m)) for m in members]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), fontsize=9.5)

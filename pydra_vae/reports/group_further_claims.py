@@ -160,12 +160,13 @@ def _shared(tables: Tables) -> Iterator[Claim]:
     price = {kind: value for kind, value in price.items() if np.isfinite(value) and np.isfinite(disparity[kind])}
     apart = mean_of(table, "disparity", kind="independent")
     disparity = {kind: disparity[kind] for kind in price}
+    pca = mean_of(table, "price_percent", kind="pca")
     if price:
         best = min(disparity, key=lambda kind: (disparity[kind], kind))
         yield Claim(
             "shared", "A shared embedding would generalise to new participants", FUTURE,
             f"disparity {fixed(disparity[best])} at {signed(price[best])} % in error",
-            f"independent models: {fixed(apart)}",
+            f"independent models: {fixed(apart)}" + (f"; PCA of each: {signed(pca)} %" if np.isfinite(pca) else ""),
             across.shared(price, disparity, apart),
         )  # fmt: skip
 

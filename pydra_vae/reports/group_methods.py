@@ -18,10 +18,11 @@ def methods(tables: Tables) -> str:
     keys = in_order(["singla", *(key for _, cited in written for key in cited)])
     references = sorted((REFERENCES[key] for key in keys), key=lambda reference: reference.text)
     n = tables.metrics["participant_id"].nunique()
+    each = ", each" if n > 1 else ""
     first = (
-        f"{count(n, 'subject')}, each with a model of its own, as in Singla et al. (2025); the subjects' pages say "
-        "how they were read, scaled and fitted. Dots in figures are subjects or pairs of them, so that tests are "
-        "over what was drawn at random, not over voxels."
+        f"{count(n, 'subject')}{each} with a model of its own, as in Singla et al. (2025); the subjects' pages say how "
+        "they were read, scaled and fitted. Dots in figures are subjects or pairs of them, so that tests are over what "
+        "was drawn at random, not over voxels."
     )
     return render("methods.html", paragraphs=[first, *(text for text, _ in written)], references=references)
 

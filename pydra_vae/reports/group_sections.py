@@ -219,15 +219,20 @@ def shared(tables: Tables, found: dict[str, Claim]) -> list[str]:
         "their own part, or new ones without any fit. Dashed: independent models. Up is more alike on the right, "
         "down on the left."
     )
+    columns = {"disparity": "Disparity", "disparity_whitened": "Disparity|whitened", "r_distances": "r|distances"}
+    columns = {name: head for name, head in columns.items() if name in table}
     shown = [
         [
-            fits.kind_name(str(row.kind)), fits.MEMBER_NAMES.get(row.member, str(row.member)),
-            number(getattr(row, "n_subjects", None)), number(row.mse_test), f"{signed(row.price_percent)} %",
-            fixed(row.disparity), fixed(row.r_distances),
+            fits.kind_name(str(row["kind"])),
+            fits.MEMBER_NAMES.get(row["member"], str(row["member"])),
+            number(row.get("n_subjects")),
+            number(row["mse_test"]),
+            f"{signed(row['price_percent'])} %",
+            *(fixed(row[name]) for name in columns),
         ]
-        for row in table.itertuples()
-    ]  # fmt: skip
-    heads = ["Model", "Subjects", "n", "MSE|test voxels", "Price", "Disparity", "r|distances"]
+        for row in table.to_dict("records")
+    ]
+    heads = ["Model", "Subjects", "n", "MSE|test voxels", "Price", *columns.values()]
     return [findings(found, "shared"), figure(fits.shared_models(table), caption), table_of(heads, shown, text=(0, 1))]
 
 

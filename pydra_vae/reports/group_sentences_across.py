@@ -12,6 +12,8 @@ KINDS = {
     "shared_decoder": "shared decoder",
     "subject_decoders": "a decoder for each subject",
     "pooled": "pooled",
+    "pca": "PCA of each subject",
+    "pooled pca": "pooled PCA",
 }
 
 

@@ -282,15 +282,22 @@ def _aligned(labels, rng) -> dict:
                           "low": mean - 0.03, "high": mean + 0.03, "p": 0.001, "n": 1000})  # fmt: skip
     template = [{"label": label, "representation": name, "disparity": 0.6 * d + rng.normal(0, 0.02)}
                 for name, (d, *_) in ALIGNED.items() for label in labels]  # fmt: skip
-    shared = [{"kind": "independent", "member": "training", "n_subjects": len(labels), "mse_test": 0.0125,
-               "price_percent": 0.0, "disparity": 0.62, "r_distances": 0.58}]  # fmt: skip
+    shared = [
+        {"kind": kind, "member": "independent", "n_subjects": len(labels), "mse_test": mse, "price_percent": price,
+         "disparity": d, "disparity_whitened": d, "r_distances": r}
+        for kind, mse, price, d, r in (
+            ("independent", 0.0125, 0.0, 0.62, 0.58), ("pca", 0.0165, 32.0, np.nan, np.nan),
+            ("pooled pca", 0.018, 44.0, np.nan, np.nan),
+        )
+    ]  # fmt: skip
     for kind, price, d, r in zip(KINDS, (2.1, 5.6, 3.4), (0.12, 0.31, 0.37), (0.93, 0.8, 0.74), strict=True):
         for member, more in (
             (("training", 0), ("joined", 1.3)) if kind != "pooled" else (("training", 0), ("zero-shot", 8))
         ):
             shared.append({"kind": kind, "member": member, "n_subjects": len(labels) - 1 if more == 0 else 1,
                            "mse_test": 0.0125 * (1 + (price + more) / 100), "price_percent": price + more,
-                           "disparity": d + more / 100, "r_distances": r - more / 100})  # fmt: skip
+                           "disparity": d + more / 100, "disparity_whitened": d + more / 90,
+                           "r_distances": r - more / 100})  # fmt: skip
     return {"pairs": pairs, "nulls": nulls, "template": template, "shared": shared}
 
 
