@@ -60,7 +60,8 @@ def squared_error(x: Tensor, px: Tensor, frame_weights: Tensor | None = None) ->
     error = (x.float() - px.float()).square()
     if frame_weights is None:
         return error.mean(-1)
-    return error @ (frame_weights / frame_weights.sum())
+    with full_precision(error.device):
+        return error @ (frame_weights / frame_weights.sum())
 
 
 def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:
