@@ -145,7 +145,7 @@ def _pooled_pca(shared) -> dict:
     """The linear control of a pooled model, by name."""
     if shared.config.kind != "pooled":
         return {}
-    mean, components = shared.pca_mean.numpy(), shared.pca_components.numpy()
+    mean, components = shared.pca_mean.cpu().numpy(), shared.pca_components.cpu().numpy()
     return {"pooled pca": lambda x: mean + (x - mean) @ components.T @ components}
 
 
