@@ -209,6 +209,8 @@ def _running(parser: Parser) -> None:
         help="auto, cpu, cuda, cuda:N or mps; no part of the cache (default: auto)",
     )
     group.add("--fits-per-gpu", type=_positive, metavar="N", help="fits that may share a GPU (default: 1)")
+    group.add("--fits-together", type=_positive, metavar="N",
+              help="fits that train side by side in one process (default: 1 on a CPU, 15 on a GPU)")  # fmt: skip
     group.add("--dry-run", action="store_true", help="say what would be read and written; run nothing")
     group.add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     group.add("--break-locks", action="store_true", help="remove locks that other runs left behind")
@@ -248,6 +250,8 @@ def finn_parser(prog: str | None = None, version: str = "") -> Parser:
     _series(parser)
     _model(parser)
     _measures(parser)
+    _analyses(parser)
+    _group(parser)
     _running(parser)
     demo = _Group(parser, "demo (without DERIVATIVES)")
     demo.add("--size", choices=("tiny", "default"), default="default",
@@ -267,6 +271,8 @@ def _reading(parser: Parser) -> None:
     for name in ("echo", "rec", "acq", "part"):
         group.add(f"--{name}", metavar="LABEL", help=f"{name} entity, where several exist; none: files without it")
     group.add("--prefix", metavar="TEXT", help="text after the subject that is no entity (smooth6mm); none: without")
+    group.add("--split-runs", action="store_true",
+              help="each run on its own, with a model of its own, instead of all runs of a subject joined")  # fmt: skip
 
 
 def _series(parser: Parser) -> None:
@@ -317,8 +323,13 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--patience", type=_positive, metavar="EPOCHS", help="(default: the recipe's)")
     group.step("fit", "--kl-weight", type=_from_zero, metavar="W",
                help="weight of the KL term; 0: z is the encoder's mean (default: 0)")  # fmt: skip
+    group.step("fit", "--beta", type=_from_zero, metavar="B",
+               help="the same weight as β of the evidence lower bound, in nats; instead of --kl-weight")  # fmt: skip
+    group.step("fit", "--mmd-weight", type=_from_zero, metavar="W",
+               help="weight of InfoVAE's MMD between the latents of all voxels and the prior (default: 0)")  # fmt: skip
     group.step("fit", "--kl-annealing-steps", type=_positive, metavar="N",
-               help="linear warm-up of the KL weight (default: 0)")  # fmt: skip
+               help="warm-up of the KL weight (default: 0)")  # fmt: skip
+    group.step("fit", "--annealing", choices=("linear", "cyclical", "sigmoid"), help="its shape (default: linear)")
     group.step("fit", "--sample-latent", action="store_true", help="sample z with KL weight 0 too")
     group.add("--split", choices=("random", "blocked", "parcel", "both"),
               help="voxels of training, validation and test (70/10/20): random is the paper's; both adds a"
@@ -326,6 +337,8 @@ def _model(parser: Parser) -> None:
     group.add("--seed", type=_whole, metavar="N", help="of split and fit (default: 0, or the model's)")
     group.step("fit", "--threads", type=_positive, metavar="N",
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
+    group.add("--warm-start", type=Path, metavar="FILE",
+              help="a *_model.safetensors of equal size, such as another subject's, to start fits from")  # fmt: skip
     group.add("--model", type=Path, metavar="FILE",
               help="a *_model.safetensors: encode and reconstruct these runs with it; fit nothing")  # fmt: skip
 
@@ -338,3 +351,65 @@ def _measures(parser: Parser) -> None:
               help="mean image to add to residual data, for tSNR in scanner units")  # fmt: skip
     group.step("error", "--emse-frame", type=_frames, metavar="T",
                help="frame of the volume-wise error (default: 900, else the middle)")  # fmt: skip
+
+
+# Beside the fit, by level; those that need further fits are done only when asked for.
+PARTICIPANT_ANALYSES = ("latents", "outliers", "samples", "sweep", "kl", "reliability")
+GROUP_ANALYSES = ("transfer", "alignment", "statistics", "identification", "shared")
+FITS_NEEDED = ("sweep", "kl", "reliability", "identification", "shared")
+
+
+def chosen_analyses(given: list[str] | None, level: str) -> list[str]:
+    """The analyses of a level: those given, or all that need no further fits.
+
+    >>> chosen_analyses(["sweep", "transfer"], "group")
+    ['transfer']
+    """
+    known = PARTICIPANT_ANALYSES if level == "participant" else GROUP_ANALYSES
+    if given is None:
+        return [name for name in known if name not in FITS_NEEDED]
+    return [name for name in known if name in given or "all" in given]
+
+
+def _analyses(parser: Parser) -> None:
+    group = _Group(parser, "analyses beside the fit")
+    every = (*PARTICIPANT_ANALYSES, *GROUP_ANALYSES, "all", "none")
+    group.add(
+        "--analyses", nargs="+", choices=every, metavar="NAME",
+        help="participant: latents (structure, maps, networks, geometry), outliers, samples; sweep (latent size),"
+        " kl (KL and its relatives), reliability (split-half, surrogate). group: transfer, alignment, statistics;"
+        " identification, shared (models of several subjects). all, none (default: those that need no further"
+        " fits; alignment fits each subject once more, for its floor)",
+    )  # fmt: skip
+    group.add("--sweep-sizes", type=_positive, nargs="+", metavar="D", help="latent sizes (default: 2 to 16)")
+    group.add("--sweep-seeds", type=_positive, metavar="N", help="fits of each size (default: 2)")
+    group.add("--betas", type=_above_zero, nargs="+", metavar="B", help="β of the kl analysis (default: 0.1 1 4)")
+    group.add("--mmd-weights", type=_above_zero, nargs="+", metavar="W",
+              help="weights of the MMD in the kl analysis (default: 0.01 0.1)")  # fmt: skip
+    group.step("views", "--tsne", action="store_true", help="t-SNE of the latent space too")
+    group.step("views", "--umap", action="store_true", help="UMAP of the latent space too (needs the extra umap)")
+    group.step("gradients", "--gradient-level", "level", choices=("auto", "voxel", "seed", "parcel"),
+               help="connectome of the diffusion embedding: voxel by voxel up to 10,000 voxels, else voxel by parcel"
+               " (seed), or parcel by parcel (default: auto)")  # fmt: skip
+    group.step("gradients", "--gradient-affinity", "affinity", choices=("cosine", "normalized_angle"),
+               help="(default: cosine)")  # fmt: skip
+    group.step("permutations", "--permutations", "n_permutations", type=_positive, metavar="N",
+               help="of every permutation test (default: 1000)")  # fmt: skip
+    group.add("--events-dir", type=Path, metavar="DIR",
+              help="BIDS folder of the raw data, for *_events.tsv that do not lie among the derivatives"
+              ).complete = shtab.DIRECTORY  # fmt: skip
+
+
+def _group(parser: Parser) -> None:
+    group = _Group(parser, "group level")
+    group.step("transfer", "--transfer-voxels", "n_voxels", type=_positive, metavar="N",
+               help="random voxels a pair of subjects, the paper's number (default: 2000)")  # fmt: skip
+    group.add("--shared-training-labels", type=_label, nargs="+", metavar="LABEL",
+              help="subjects on which the shared models are trained; the others join (default: all)")  # fmt: skip
+    group.add("--shared-kinds", nargs="+", choices=("shared_decoder", "subject_decoders", "pooled"),
+              metavar="KIND", help="shared_decoder, subject_decoders, pooled (default: all three)")  # fmt: skip
+    group.step("shared", "--shared-steps", "max_steps", type=_positive, metavar="N",
+               help="steps of a shared model")  # fmt: skip
+    group.add("--participants", type=Path, metavar="FILE",
+              help="participants.tsv (default: that of DERIVATIVES)").complete = shtab.FILE  # fmt: skip
+    group.add("--score", metavar="COLUMN", help="column of participants.tsv to hold against latent distances")

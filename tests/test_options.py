@@ -13,6 +13,11 @@ STEPS = {
     "fit": ("fit_cvae", "FitCvae"),
     "tsnr": ("tsnr", "Tsnr"),
     "error": ("reconstruction_error", "ReconstructionError"),
+    "views": ("latent_views", "LatentViews"),
+    "gradients": ("diffusion_embedding", "DiffusionEmbedding"),
+    "permutations": ("connectivity_geometry", "ConnectivityGeometry"),
+    "transfer": ("transfer_error", "TransferError"),
+    "shared": ("fit_shared", "FitShared"),
 }
 
 

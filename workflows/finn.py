@@ -11,24 +11,12 @@ As a part of other pipelines: `SubjectCvae` takes files, returns files, and nest
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
 from fileformats.generic import File
 from pydra.compose import workflow
 
-from pydra_vae.tasks.encode import Encode
-from pydra_vae.tasks.fit_controls import FitControls
-from pydra_vae.tasks.fit_cvae import FitCvae
-from pydra_vae.tasks.judge_fit import JudgeFit
-from pydra_vae.tasks.make_mask import MakeMask
-from pydra_vae.tasks.mask_bold import MaskBold
-from pydra_vae.tasks.normalize import Normalize
-from pydra_vae.tasks.reconstruct import Reconstruct
-from pydra_vae.tasks.reconstruction_error import ReconstructionError
 from pydra_vae.tasks.recovery import Recovery
 from pydra_vae.tasks.report import SubjectReport
 from pydra_vae.tasks.split_voxels import SplitVoxels
@@ -37,169 +25,9 @@ from pydra_vae.tasks.subject_verdict import SubjectVerdict
 from pydra_vae.tasks.tsnr import Tsnr
 from pydra_vae.tasks.voxel_table import VoxelTable
 from pydra_vae.tasks.write_maps import WriteDenoised, WriteLatentMaps
-
-# What a workflow passes on to one step: its parameters by name.
-Options = dict[str, Any]
-
-
-@workflow.define(
-    outputs={
-        "mask": File,
-        "voxels": File,
-        "mask_info": File,
-        "series": list[File],
-        "series_info": list[File],
-        "scaled": File,
-        "scaling": File,
-        "frames": File,
-        "scaling_info": File,
-    }
-)
-def PrepareSeries(
-    bolds: list[File],
-    brain_masks: list[File] | None = None,
-    confounds: list[File | None] | None = None,
-    confounds_json: list[File | None] | None = None,
-    sidecars: list[File | None] | None = None,
-    atlas: File | None = None,
-    atlas_labels: File | None = None,
-    mask_file: File | None = None,
-    mean_image: File | None = None,
-    extract: Options = {},  # noqa: B006  (workflow inputs are copied by Pydra)
-    normalize: Options = {},  # noqa: B006
-):
-    """Mask every run and join them to one scaled matrix, voxels × time."""
-    mask = workflow.add(
-        MakeMask(
-            bolds=bolds, brain_masks=brain_masks, atlas=atlas, atlas_labels=atlas_labels, mask_file=mask_file
-        )
-    )
-    nothing = [None] * len(bolds)
-    runs = {
-        "bold": bolds,
-        "confounds": confounds or nothing,
-        "confounds_json": confounds_json or nothing,
-        "sidecar": sidecars or nothing,
-    }
-    extracted = workflow.add(MaskBold(mask=mask.mask, **extract).split(tuple(runs), **runs).combine(list(runs)))
-    joined = workflow.add(
-        Normalize(
-            series=extracted.series, frames=extracted.frames, mask=mask.mask, mean_image=mean_image, **normalize
-        )
-    )
-    return (
-        mask.mask,
-        mask.voxels,
-        mask.info,
-        extracted.series,
-        extracted.info,
-        joined.scaled,
-        joined.scaling,
-        joined.frames,
-        joined.info,
-    )
-
-
-@workflow.define(
-    outputs={
-        "controls": File,
-        "model": File,
-        "config": File,
-        "history": File | None,
-        "verdict": File,
-        "latents": File,
-        "reconstruction": File,
-        "errors": File,
-        "mse_map": File,
-        "emse": File,
-        "warnings": File,
-    }
-)
-def FitAndScore(
-    scaled: File,
-    scaling: File,
-    frames: File,
-    mask: File,
-    voxel_split: File,
-    scheme: str = "random",
-    seed: int = 0,
-    model: File | None = None,
-    config: File | None = None,
-    fit: Options = {},  # noqa: B006
-    error: Options = {},  # noqa: B006
-):
-    """Fit one CVAE (or take a fitted one), reconstruct, judge and score it beside its controls."""
-    series = {"scaled": scaled, "scaling": scaling, "frames": frames, "mask": mask}
-    size = {"latent_dim": fit["latent_dim"]} if "latent_dim" in fit else {}
-    device = {"device": fit["device"]} if "device" in fit else {}
-    history = None
-    if model is None:
-        fitted = workflow.add(FitCvae(**series, voxel_split=voxel_split, scheme=scheme, seed=seed, **fit))
-        model, config, history = fitted.model, fitted.config, fitted.history
-    else:
-        size = {"latent_dim": json.loads(Path(config).read_text(encoding="utf-8"))["latent_dim"]}
-    network = {"model": model, "config": config}
-    fitted_pca = workflow.add(FitControls(scaled=scaled, voxel_split=voxel_split, frames=frames, **size))
-    controls = fitted_pca.controls
-    judged = workflow.add(
-        JudgeFit(
-            **network,
-            scaled=scaled,
-            frames=frames,
-            voxel_split=voxel_split,
-            controls=controls,
-            history=history,
-            seed=seed,
-        )
-    )
-    encoded = workflow.add(Encode(**network, scaled=scaled, scaling=scaling, mask=mask, **device))
-    decoded = workflow.add(Reconstruct(**network, latents=encoded.latents, **device))
-    scored = workflow.add(
-        ReconstructionError(
-            **series,
-            reconstruction=decoded.reconstruction,
-            voxel_split=voxel_split,
-            controls=controls,
-            scheme=scheme,
-            seed=seed,
-            **error,
-        )
-    )
-    return (
-        controls,
-        model,
-        config,
-        history,
-        judged.verdict,
-        encoded.latents,
-        decoded.reconstruction,
-        scored.metrics,
-        scored.mse_map,
-        scored.emse,
-        scored.warnings,
-    )
-
-
-@workflow.define(outputs={"errors": File | None, "warnings": File | None, "verdict": File | None})
-def FitIfPossible(
-    scaled: File,
-    scaling: File,
-    frames: File,
-    mask: File,
-    voxel_split: File,
-    why_not: str,
-    seed: int = 0,
-    fit: Options = {},  # noqa: B006
-    error: Options = {},  # noqa: B006
-):
-    """A second fit on blocks of voxels, for the table, where the mask is large enough for blocks."""
-    if why_not:
-        return None, None, None
-    series = {"scaled": scaled, "scaling": scaling, "frames": frames, "mask": mask}
-    cvae = workflow.add(
-        FitAndScore(**series, voxel_split=voxel_split, scheme="blocked", seed=seed, fit=fit, error=error)
-    )
-    return cvae.errors, cvae.warnings, cvae.verdict
+from pydra_vae.workflows.finn_parts import EMPTY, FitAndScore, FitIfPossible, Options, PrepareSeries, latent_dim_of
+from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
+from pydra_vae.workflows.finn_science import SubjectScience
 
 
 @workflow.define(
@@ -225,6 +53,7 @@ def FitIfPossible(
         "emse": File,
         "metrics": File,
         "report": File,
+        **{name: File | None for names in ANALYSES.values() for name in names},
     }
 )
 def SubjectCvae(
@@ -245,12 +74,14 @@ def SubjectCvae(
     t_r: float | None = None,
     scheme: str = "random",
     seed: int = 0,
-    extract: Options = {},  # noqa: B006
-    normalize: Options = {},  # noqa: B006
-    fit: Options = {},  # noqa: B006
-    tsnr: Options = {},  # noqa: B006
-    error: Options = {},  # noqa: B006
-    report: Options = {},  # noqa: B006
+    analyses: list[str] = [],  # noqa: B006  (workflow inputs are copied by Pydra)
+    science: Options = EMPTY,
+    extract: Options = EMPTY,
+    normalize: Options = EMPTY,
+    fit: Options = EMPTY,
+    tsnr: Options = EMPTY,
+    error: Options = EMPTY,
+    report: Options = EMPTY,
 ):
     """One subject: from preprocessed runs to latents, denoised BOLD, measures and a report.
 
@@ -278,6 +109,10 @@ def SubjectCvae(
         How voxels are split: random, blocked or parcel; both: random, and a second fit on blocks for the table.
     seed : int
         Of the split and of the fit.
+    analyses : list of str
+        What to do beside: keys of `finn_science.OUTPUTS`.
+    science : dict
+        Further inputs of `SubjectScience`.
     extract, normalize, fit, tsnr, error, report : dict
         Further parameters of MaskBold, Normalize, FitCvae, Tsnr, ReconstructionError, SubjectReport.
     """
@@ -338,9 +173,7 @@ def SubjectCvae(
     snr = workflow.add(Tsnr(**compared, voxels=data.voxels, **tsnr))
     recovery = workflow.add(Recovery(**compared, truth=truth)).recovery if truth else None
     metrics = workflow.add(
-        SubjectMetrics(
-            label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery
-        )
+        SubjectMetrics(label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery)
     )
     warnings = {"verdict": cvae.verdict, "error_warnings": cvae.warnings, "tsnr_warnings": snr.warnings} | blocked
     verdict = workflow.add(SubjectVerdict(**warnings))
@@ -373,6 +206,25 @@ def SubjectCvae(
             **report,
         )
     )
+    found = None
+    if analyses:
+        fitted = {"model": cvae.model, "config": cvae.config, "controls": cvae.controls, "latents": cvae.latents}
+        found = workflow.add(
+            SubjectScience(
+                **series,
+                **fitted,
+                analyses=analyses,
+                voxels=data.voxels,
+                voxel_split=split.voxel_split,
+                reconstruction=cvae.reconstruction,
+                latent_dim=latent_dim_of(fit, config),
+                confounds=confounds,
+                scheme=first,
+                seed=seed,
+                fit={name: value for name, value in fit.items() if not name.startswith("warm_start")},
+                **science,
+            )
+        )
     return (
         mask,
         data.mask_info,
@@ -395,6 +247,7 @@ def SubjectCvae(
         cvae.emse,
         metrics.metrics,
         page.report,
+        *(None if found is None else getattr(found, name) for names in ANALYSES.values() for name in names),
     )
 
 

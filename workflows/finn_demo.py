@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from pydra_vae.bids.derivatives import check_output, deliver
+from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.engine.runner import run
 from pydra_vae.tasks.simulate import SimulateFinn
 from pydra_vae.workflows import finn_program
-from pydra_vae.workflows.finn_group import run_group
+from pydra_vae.workflows.finn_group_program import run_group
 
 FOLDER = Path("finn-demo")
 N_SUBJECTS = 3
 STORY = ["story1", "story2", "story3"]
-# The fast recipe's schedule shortened, so that three fits end within minutes on two cores.
-MAX_STEPS = 300
+# Two subjects make the shared models and the third joins them.
+SHARED = ["01", "02"]
+# The quickest network, and the schedule shortened, so that the demo's many fits end within minutes on two cores.
+QUICK = {"fit.network": "dense", "fit.linear_skip": "pca"}
+MAX_STEPS, SHARED_STEPS = 100, 150
+SIZES = {"default": [2, 4, 6, 9, 12, 16], "tiny": [2, 9]}
 COLUMNS = {
     "participant_id": "subject",
     "split": "split",
@@ -62,13 +68,12 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     options.derivatives, options.output = data, folder / "output"
     options.atlas = str(data / Path(made.atlas).relative_to(tree))
     options.task_id = options.task_id or STORY
-    if not {"fit.max_steps", "fit.max_epochs"} & set(vars(options)):
-        setattr(options, "fit.max_steps", MAX_STEPS)
-        console.print(f"Fits of {MAX_STEPS} steps, so that the demo is short; --max-steps sets another number")
+    _shorten(options, console)
     status = finn_program.participant(options, console, truth=planted)
     if status:
         return status
     status = run_group(
+        data,
         options.output,
         finn_program.work_dir(options),
         finn_program.n_procs(options),
@@ -76,15 +81,47 @@ def demo(options: argparse.Namespace, console: Console) -> int:
         console,
         simulated=True,
         dataset="pydra_vae demo",
+        stimulus=data / "task-story_desc-truth_stimulus.json",
     )
     if status == 0:
         show(options.output)
     return status
 
 
-def planted(plan: SubjectPlan) -> list[Path]:
-    """The planted clean signal of each run."""
-    return [run.bold.with_name(run.bold.name.replace("desc-preproc", "desc-truth")) for run in plan.runs]
+def _shorten(options: argparse.Namespace, console: Console) -> None:
+    """Everything that there is, in little time, where the user did not choose."""
+    given = vars(options)
+    if not {"fit.max_steps", "fit.max_epochs"} & set(given):
+        setattr(options, "fit.max_steps", MAX_STEPS)
+        console.print(f"Fits of {MAX_STEPS} steps, so that the demo is short; --max-steps sets another number")
+    if "fit.network" not in given:
+        console.print(
+            "The dense network with PCA beside it, the quickest one; --network lk is the convolutional default"
+        )
+    quick = {} if "fit.network" in given else QUICK
+    for name, value in (quick | {"shared.max_steps": SHARED_STEPS}).items():
+        if name not in given:
+            setattr(options, name, value)
+    options.analyses = options.analyses or ["all"]
+    options.sweep_sizes = options.sweep_sizes or SIZES[options.size]
+    options.shared_training_labels = options.shared_training_labels or SHARED
+    options.score = options.score or "score"
+
+
+def planted(plan: SubjectPlan) -> dict[str, Any]:
+    """What was planted: the clean signal of each run, the latents, the artefacts."""
+    names = [run.bold.name for run in plan.runs]
+    signal = [
+        run.bold.with_name(name.replace("desc-preproc", "desc-truth"))
+        for run, name in zip(plan.runs, names, strict=True)
+    ]
+    folder, first = plan.runs[0].bold.parent, plan.runs[0]
+    latents = derivative_name({"sub": first.entities["sub"], "space": first.space}, "latents", ".nii.gz", desc="truth")
+    artefacts = derivative_name({"sub": first.entities["sub"]}, "artefacts", ".tsv", desc="truth")
+    return {
+        "signal": signal,
+        "science": {"truth_latents": folder / latents, "truth_artefacts": folder / artefacts},
+    }
 
 
 def show(output: Path) -> None:

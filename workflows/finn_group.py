@@ -1,159 +1,352 @@
-"""finn's group level: one table and an index of all subjects, from the output folder alone."""
+"""finn's group level as a graph: what each subject brings, what is done across subjects, and the report.
+
+Nothing of the group is needed by a subject, so a subject that is added is fitted alone, and only steps that see it are
+done again.
+"""
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
+from itertools import product
 from typing import Any
 
+import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
 from fileformats.generic import File
 from pydra.compose import workflow
-from rich.console import Console
 
-from pydra_vae.bids.derivatives import deliver
-from pydra_vae.bids.files import InputError
-from pydra_vae.bids.names import natural_key, parse
-from pydra_vae.bids.sidecars import sidecar
-from pydra_vae.engine.runner import run
-from pydra_vae.tasks.group_metrics import GroupMetrics
-from pydra_vae.tasks.report import GroupReport
+from pydra_vae.tasks.align import Align
+from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding
+from pydra_vae.tasks.encode import Encode
+from pydra_vae.tasks.fit_controls import FitControls
+from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.fit_shared import FitShared
+from pydra_vae.tasks.gather_tables import GatherTables
+from pydra_vae.tasks.group_statistics import GroupStatistics
+from pydra_vae.tasks.halve_series import HalveSeries
+from pydra_vae.tasks.identify import Identify
+from pydra_vae.tasks.intersubject import IntersubjectCorrelation
+from pydra_vae.tasks.join_shared import JoinShared
+from pydra_vae.tasks.parcel_distances import ParcelDistances
+from pydra_vae.tasks.pca_scores import PcaScores
+from pydra_vae.tasks.reconstruct import Reconstruct
+from pydra_vae.tasks.score_mantel import ScoreMantel
+from pydra_vae.tasks.score_shared import ScoreShared
+from pydra_vae.tasks.shared_table import SharedTable
+from pydra_vae.tasks.split_voxels import SplitVoxels
+from pydra_vae.tasks.transfer_error import TransferError
+from pydra_vae.workflows.finn_parts import EMPTY, Options, PrepareSeries, latent_dim_of
 
-# What each subject must have for the group: fitted once, read here.
-NEEDED = {
-    "model": "_desc-cvae_model.safetensors",
-    "configuration": "_desc-cvae_model.json",
-    "split": "_desc-cvae_voxels.tsv",
-    "mask": "_desc-cvae_mask.nii.gz",
-    "normalisation": "_desc-cvae_scaling.safetensors",
+SERIES = ("scaled", "scaling", "frames", "mask", "voxels", "voxel_split")
+FITTED = ("controls", "latents", "reconstruction", "pca", "gradients", "distances", "parcels")
+FURTHER = ("other_latents", "first_distances", "second_distances")
+BROUGHT = (*SERIES, *FITTED, *FURTHER)
+# What each part of the group's analyses gives.
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "transfer": ("transfer",),
+    "alignment": ("pairs", "nulls", "template", "template_maps"),
+    "tests": ("tests",),
+    "intersubject": ("isc",),
+    "score": ("mantel",),
+    "identification": ("identification", "identification_matrix"),
+    "shared": ("shared",),
 }
-METRICS = "_desc-cvae_metrics.tsv"
-COLUMNS = {"participant_id", "model", "split"}
+# The parts of an analysis; others are their own part. One that fails keeps no other from ending.
+PARTS = {"statistics": ("tests", "intersubject", "score")}
 
 
-@workflow.define(outputs={"table": File, "index": File})
-def GroupCvae(metrics: list[File], report: dict[str, Any] = {}):  # noqa: B006
-    """One table and one index of all subjects.
+@workflow.define(outputs={**dict.fromkeys(SERIES + FITTED, File), **dict.fromkeys(FURTHER, File | None)})
+def SubjectForGroup(
+    bolds: list[File],
+    model: File,
+    config: File,
+    brain_masks: list[File] | None = None,
+    confounds: list[File | None] | None = None,
+    confounds_json: list[File | None] | None = None,
+    sidecars: list[File | None] | None = None,
+    atlas: File | None = None,
+    atlas_labels: File | None = None,
+    mask_file: File | None = None,
+    mean_image: File | None = None,
+    scheme: str = "random",
+    seed: int = 0,
+    further: list[str] = [],  # noqa: B006  (workflow inputs are copied by Pydra)
+    extract: Options = EMPTY,
+    normalize: Options = EMPTY,
+    fit: Options = EMPTY,
+    gradients: Options = EMPTY,
+):
+    """What one subject brings to the group: steps of its own level, found in the cache where they are still there.
 
     Parameters
     ----------
+    bolds, brain_masks, confounds, confounds_json, sidecars, atlas, atlas_labels, mask_file, mean_image
+        As in `SubjectCvae`.
+    model, config : file
+        The delivered model.
+    scheme, seed, extract, normalize, fit
+        As they were when it was fitted.
+    further : list of str
+        ``floor``: a fit with another seed; ``halves``: fits of each half of the frames.
+    gradients : dict
+        Further parameters of DiffusionEmbedding.
+    """
+    data = workflow.add(
+        PrepareSeries(
+            bolds=bolds,
+            brain_masks=brain_masks,
+            confounds=confounds,
+            confounds_json=confounds_json,
+            sidecars=sidecars,
+            atlas=atlas,
+            atlas_labels=atlas_labels,
+            mask_file=mask_file,
+            mean_image=mean_image,
+            extract=extract,
+            normalize=normalize,
+        )
+    )
+    device = {"device": fit["device"]} if "device" in fit else {}
+    latent_dim = latent_dim_of(fit, config)
+    place = {"scaling": data.scaling, "mask": data.mask}
+    space = {**place, "voxels": data.voxels}
+    series = {"scaled": data.scaled, "frames": data.frames}
+    chosen = workflow.add(SplitVoxels(**space, scheme=scheme, seed=seed)).voxel_split
+    controls = workflow.add(FitControls(**series, voxel_split=chosen, latent_dim=latent_dim)).controls
+    latents = workflow.add(Encode(model=model, config=config, scaled=data.scaled, **place, **device)).latents
+    decoded = workflow.add(Reconstruct(model=model, config=config, latents=latents, **device)).reconstruction
+    pca = workflow.add(PcaScores(**series, controls=controls, latent_dim=latent_dim)).latents
+    diffusion = workflow.add(
+        DiffusionEmbedding(**space, **series, seed=seed, **{"n_components": latent_dim} | gradients)
+    ).gradients
+    between = workflow.add(ParcelDistances(latents=latents, **space))
+    found: dict[str, Any] = {}
+
+    def fitted(name: str, scaled: Any, frames: Any, seed: int) -> Any:
+        """Latents of another fit of this subject."""
+        split = {"voxel_split": chosen, "scheme": scheme, "seed": seed}
+        made = workflow.add(FitCvae(scaled=scaled, frames=frames, **place, **split, **fit), name=f"{name}_fit")
+        encode = Encode(model=made.model, config=made.config, scaled=scaled, **device)
+        return workflow.add(encode, name=f"{name}_latents").latents
+
+    if "floor" in further:
+        found["other_latents"] = fitted("other_seed", data.scaled, data.frames, seed + 1)
+    if "halves" in further:
+        halves = workflow.add(HalveSeries(**series))
+        for half, frames in (("first", halves.first_frames), ("second", halves.second_frames)):
+            one = fitted(f"{half}_half", getattr(halves, half), frames, seed)
+            apart = workflow.add(ParcelDistances(latents=one, **space), name=f"{half}_half_distances")
+            found[f"{half}_distances"] = apart.distances
+    return (
+        data.scaled,
+        data.scaling,
+        data.frames,
+        data.mask,
+        data.voxels,
+        chosen,
+        controls,
+        latents,
+        decoded,
+        pca,
+        diffusion,
+        between.distances,
+        between.parcels,
+        *(found.get(name) for name in FURTHER),
+    )
+
+
+@workflow.define(outputs={"scores": File, "pairs": File})
+def SharedModel(
+    kind: str,
+    labels: list[str],
+    persons: list[str],
+    members: list[bool],
+    scaled: list[File],
+    scalings: list[File],
+    frames: list[File],
+    masks: list[File],
+    voxels: list[File],
+    shared: Options = EMPTY,
+):
+    """One model of several subjects: fitted on its members, joined by the others, scored and aligned on all."""
+    subject = {
+        "label": labels,
+        "scaled": scaled,
+        "scaling": scalings,
+        "frames": frames,
+        "mask": masks,
+        "voxels": voxels,
+    }
+
+    def those(member: bool) -> dict[str, list]:
+        return {
+            name: [v for v, m in zip(values, members, strict=True) if m == member] for name, values in subject.items()
+        }
+
+    inside, outside = those(True), those(False)
+    lists = {f"{name}s": inside[name] for name in ("label", "scaling", "mask")}
+    fitted = workflow.add(
+        FitShared(
+            **lists, scaled=inside["scaled"], frames=inside["frames"], voxels=inside["voxels"], kind=kind, **shared
+        )
+    )
+    model = {"model": fitted.model, "config": fitted.config}
+    device = {"device": shared["device"]} if "device" in shared else {}
+    scored = ScoreShared(**model, **device).split(tuple(inside), **inside).combine(list(inside))
+    first = workflow.add(scored, name="members")
+    second = None
+    if outside["label"]:
+        training = {
+            name: value for name, value in shared.items() if name not in ("latent_dim", "rank", "network", "scheme")
+        }
+        joined = workflow.add(JoinShared(**model, **training).split(tuple(outside), **outside).combine(list(outside)))
+        each = outside | {"part": joined.part}
+        scored = ScoreShared(**model, **device).split(tuple(each), **each).combine(list(each))
+        second = workflow.add(scored, name="newcomers")
+    order = [i for member in (True, False) for i, m in enumerate(members) if m == member]
+    spaces = {"voxels": voxels, "scalings": scalings, "masks": masks}
+    ended = workflow.add(
+        AlignShared(
+            labels=[labels[i] for i in order],
+            persons=[persons[i] for i in order],
+            scores=first.score,
+            latents=first.latents,
+            more_scores=None if second is None else second.score,
+            more_latents=None if second is None else second.latents,
+            **{name: [files[i] for i in order] for name, files in spaces.items()},
+        )
+    )
+    return ended.scores, ended.pairs
+
+
+@workflow.define(outputs={"scores": File, "pairs": File})
+def AlignShared(
+    labels: list[str],
+    persons: list[str],
+    scores: list[File],
+    latents: list[File],
+    voxels: list[File],
+    scalings: list[File],
+    masks: list[File],
+    more_scores: list[File] | None = None,
+    more_latents: list[File] | None = None,
+):
+    """Members and newcomers of a shared model together: one table, one alignment."""
+    table = workflow.add(GatherTables(tables=[*scores, *(more_scores or [])]))
+    aligned = workflow.add(
+        Align(
+            labels=labels,
+            persons=persons,
+            latents=[*latents, *(more_latents or [])],
+            voxels=voxels,
+            scalings=scalings,
+            masks=masks,
+            n_permutations=0,
+        )
+    )
+    return table.table, aligned.pairs
+
+
+@workflow.define(outputs=dict.fromkeys((name for names in OUTPUTS.values() for name in names), File | None))
+def GroupScience(
+    part: str,
+    labels: list[str],
+    persons: list[str],
+    metrics: list[File],
+    model: list[File],
+    config: list[File],
+    scaled: list[File],
+    scaling: list[File],
+    frames: list[File],
+    mask: list[File],
+    voxels: list[File],
+    voxel_split: list[File],
+    controls: list[File],
+    latents: list[File],
+    reconstruction: list[File],
+    pca: list[File],
+    gradients: list[File],
+    distances: list[File],
+    parcels: list[File],
+    other_latents: list[File] | None = None,
+    first_distances: list[File] | None = None,
+    second_distances: list[File] | None = None,
+    participants: File | None = None,
+    score: str | None = None,
+    members: list[bool] | None = None,
+    kinds: list[str] = ["shared_decoder", "subject_decoders", "pooled"],  # noqa: B006
+    transfer: Options = EMPTY,
+    shared: Options = EMPTY,
+    permutations: Options = EMPTY,
+):
+    """One part of the group's analyses; the outputs of the others are None.
+
+    Parameters
+    ----------
+    part : str
+        A key of `OUTPUTS`.
+    labels, persons : list of str
+        Of each recording, and whose it is.
     metrics : list of file
         Tables of SubjectMetrics.
-    report : dict
-        Further parameters of GroupReport.
+    model, config, ... : list of file
+        Outputs of `SubjectForGroup`, in the order of the labels.
+    participants, score
+        participants.tsv, and its column to hold against latent distances, for the part ``score``.
+    members : list of bool, optional
+        Who is trained on in shared models; the others join. All by default.
+    kinds : list of str
+        Of shared models.
+    transfer, shared, permutations : dict
+        Further parameters of TransferError, FitShared and of the permutation tests.
     """
-    table = workflow.add(GroupMetrics(metrics=metrics))
-    page = workflow.add(GroupReport(metrics=metrics, **report))
-    return table.table, page.index
-
-
-def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Every subject's table of metrics in an output folder, and what is missing for others.
-
-    Returns
-    -------
-    tables : dict of Path
-        By label; only complete subjects.
-    problems : dict of str
-    """
-    needed = {"metrics": METRICS, **NEEDED}
-    there = [(path, end) for end in needed.values() for path in output.glob(f"sub-*/**/*{end}")]
-    stems = {path.with_name(path.name.removesuffix(end)) for path, end in there}
-    found = [stem.with_name(stem.name + METRICS) for stem in sorted(stems, key=lambda stem: natural_key(stem.name))]
-    tables: dict[str, Path] = {}
-    problems: dict[str, str] = {}
-    for path in found:
-        entities = parse(path.name).entities
-        label = f"sub-{entities['sub']}" + (f"_ses-{entities['ses']}" if "ses" in entities else "")
-        stem = path.name.removesuffix(METRICS)
-        missing = [f"{what} ({stem}{end})" for what, end in needed.items() if not path.with_name(stem + end).is_file()]
-        if missing:
-            problems[label] = (
-                f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
-            )
-        elif not _is_table(path):
-            problems[label] = (
-                f"{label}: {path} is no table of metrics, which has the columns {', '.join(sorted(COLUMNS))}: "
-                "delete it and run its participant level again"
-            )
-        elif label in tables:
-            problems[label] = (
-                f"{label}: two results, {tables[label].name} and {path.name}: give each analysis an OUTPUT of its own"
-            )
-        else:
-            tables[label] = path
-    if not found:
-        raise InputError(f"{output} holds no sub-*/**/*{METRICS}: run the participant level into it first")
-    return {label: path for label, path in tables.items() if label not in problems}, problems
-
-
-def run_group(
-    output: Path, work: Path, n_procs: int, options: argparse.Namespace, console: Console, **report: Any
-) -> int:
-    """Write the group's table and index into the output folder; returns the exit status."""
-    if not output.is_dir():
-        raise InputError(f"{output} does not exist: run the participant level into it first")
-    tables, problems = find_subjects(output)
-    if options.participant_label:
-        tables, problems = _chosen(options.participant_label, tables, problems, output)
-    for problem in problems.values():
-        console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
-    if not tables:
-        return 2
-    targets = {"table": output / "group_desc-cvae_metrics.tsv", "index": output / "index.html"}
-    if options.dry_run:
-        for label, path in tables.items():
-            print(f"{label}: reads {path}")
-        print("\n".join(f"writes {target}" for target in targets.values()))
-        return 0
-
-    def done(_: str, outputs: Any) -> None:
-        beside = sidecar("Measures of every subject's CVAE and of its controls", tables.values(), {"": output})
-        deliver(Path(outputs.table), targets["table"], beside)
-        deliver(Path(outputs.index), targets["index"])
-
-    pages = {label: f"{label}.html" for label in tables if (output / f"{label}.html").is_file()}
-    failures = [{"label": label, "step": "", "message": problem} for label, problem in problems.items()]
-    shown = {
-        "links": json.dumps(pages),
-        "warnings": json.dumps({label: _warnings(path) for label, path in tables.items()}),
-        "failures": json.dumps(failures),
-    }
-    outcome = run(
-        {"group": GroupCvae(metrics=list(tables.values()), report=shown | report)},
-        work_dir=work,
-        n_procs=n_procs,
-        on_done=done,
-        break_locks=options.break_locks,
-        verbose=options.verbose,
-        console=console,
-    )
-    if not outcome.exit_code:
-        console.print(f"group of {len(tables)}: {targets['index']}", markup=False)
-    return outcome.exit_code or (1 if problems else 0)
-
-
-def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:
-    """Only the participants that were asked for."""
-    wanted = [f"sub-{label}" for label in labels]
-    there = {label.split("_")[0] for label in (*tables, *problems)}
-    unknown = [subject for subject in wanted if subject not in there]
-    if unknown:
-        raise InputError(f"{output} has no results of {', '.join(unknown)}; it has {', '.join(sorted(there))}")
-    return tuple(
-        {label: value for label, value in found.items() if label.split("_")[0] in wanted}
-        for found in (tables, problems)
-    )
-
-
-def _is_table(path: Path) -> bool:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return set(file.readline().rstrip("\r\n").split("\t")) >= COLUMNS
-
-
-def _warnings(metrics: Path) -> list[Any]:
-    """What the subject's verdict warns of."""
-    verdict = metrics.with_name(metrics.name.replace(METRICS, "_desc-cvae_verdict.json"))
-    if not verdict.is_file():
-        return []
-    return json.loads(verdict.read_text(encoding="utf-8")).get("warnings", [])
+    made: dict[str, Any] = {}
+    spaces = {"voxels": voxels, "scalings": scaling, "masks": mask}
+    whose = {"labels": labels, "persons": persons}
+    if part == "transfer":
+        pairs = list(product(range(len(labels)), repeat=2))
+        of_source = {"model": model, "config": config, "controls": controls, "source": labels}
+        of_target = {
+            "scaled": scaled, "frames": frames, "scaling": scaling, "voxel_split": voxel_split, "target": labels,
+        }  # fmt: skip
+        each = {name: [values[i] for i, _ in pairs] for name, values in of_source.items()}
+        each |= {name: [values[j] for _, j in pairs] for name, values in of_target.items()}
+        errors = workflow.add(TransferError(**transfer).split(tuple(each), **each).combine(list(each)))
+        made["transfer"] = workflow.add(GatherTables(tables=errors.row)).table
+    elif part == "alignment":
+        beside = {"other_seed": other_latents, "pca": pca, "gradients": gradients}
+        aligned = workflow.add(Align(**whose, **spaces, latents=latents, **beside, **permutations))
+        made = {name: getattr(aligned, name) for name in OUTPUTS["alignment"]}
+    elif part == "tests":
+        table = workflow.add(GatherTables(tables=metrics)).table
+        made["tests"] = workflow.add(GroupStatistics(metrics=table)).tests
+    elif part == "intersubject":
+        series = {"series": scaled, "reconstructions": reconstruction, "frames": frames, "controls": controls}
+        made["isc"] = workflow.add(IntersubjectCorrelation(**whose, **spaces, **series)).isc
+    elif part == "score":
+        held = {"distances": distances, "parcels": parcels, "participants": participants, "score": score}
+        made["mantel"] = workflow.add(ScoreMantel(labels=persons, **held, **permutations)).mantel
+    elif part == "identification":
+        halves = {"first": first_distances, "second": second_distances, "parcels": parcels}
+        found = workflow.add(Identify(**whose, **halves, **permutations))
+        made = {"identification": found.identification, "identification_matrix": found.matrix}
+    elif part == "shared":
+        trained = SharedModel(
+            **whose,
+            **spaces,
+            members=members or [True] * len(labels),
+            scaled=scaled,
+            frames=frames,
+            shared=shared,
+        )
+        models = workflow.add(trained.split(kind=kinds).combine("kind"))
+        apart = workflow.add(Align(**whose, **spaces, latents=latents, n_permutations=0))
+        table = SharedTable(
+            kinds=kinds,
+            scores=models.scores,
+            alignments=models.pairs,
+            independent=metrics,
+            independent_alignment=apart.pairs,
+        )
+        made["shared"] = workflow.add(table).table
+    else:
+        raise ValueError(f"part {part!r} is unknown: it must be one of {', '.join(OUTPUTS)}")
+    return tuple(made.get(name) for names in OUTPUTS.values() for name in names)

@@ -11,6 +11,7 @@ from pydra_vae.bids.derivatives import dataset_label, deliver, sidecar_path
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.workflows.finn_columns import described
 
 # Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
 FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
@@ -34,42 +35,32 @@ FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
     "emse": ("emse", ".tsv", {"desc": "cvae"}, "Volume-wise mean squared error of each frame and model", {}),
     "metrics": ("metrics", ".tsv", {"desc": "cvae"}, "Measures of the CVAE and of its controls", {}),
 }  # fmt: skip
-# What the columns of the tables hold, for their sidecars.
-COLUMNS: dict[str, dict[str, str]] = {
-    "voxels": {
-        "parcel": "Label of the atlas; 0 without one",
-        "network": "Network of the parcel",
-        "status": "train, validation, test, or dropped (constant or not finite)",
-    },
-    "frames": {
-        "run": "Run, from 0, in the order in which runs were joined",
-        "frame": "Frame of that run, from 0",
-        "weight": "1, or 0: censored, interpolated at the input, without part in loss, metrics and tSNR",
-        "reason": "Why it was censored: dummy, non_steady_state, scrub, joined by +",
-    },
-    "history": {
-        "step": "Optimiser step",
-        "epoch": "Passes over the training voxels",
-        "lr": "Learning rate",
-        "train_mse": "Mean squared error on training voxels, scaled units",
-        "val_mse": "Mean squared error on validation voxels, scaled units",
-        "best": "1 where the weights were the best so far",
-    },
-    "tsnr_parcels": {"gain": "Change of the parcel's mean tSNR in per cent", "n": "Voxels"},
-    "metrics": {
-        "split": "How test voxels were chosen",
-        "model": "cvae, or a control: PCA of that many components, shrinkage, voxel mean",
-        "mse_test": "Mean squared error on test voxels, scaled units",
-        "mse_random": "The same on 2,000 random voxels",
-        "emse_frame": "Mean squared error of one volume",
-        "emse_all": "Mean squared error of all volumes",
-        "r2": "1 - mse_test / that of the voxel mean",
-        "variance_ratio": "Variance over time of the reconstruction over that of the input, test voxels",
-        "gain_mean": "Mean over voxels of the gain in tSNR, in per cent",
-        "wilcoxon_log10p": "log10 p of Wilcoxon's signed-rank test over voxels (which are not independent)",
-        "effect_size": "Matched-pairs rank-biserial correlation",
-        "r_clean_mean": "Mean over voxels of the correlation with the planted clean signal (simulated data)",
-    },
+# The same for what the analyses give.
+ANALYSES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
+    "structure": ("structure", ".tsv", {"desc": "cvae"}, "Correlation and dimension of the latent space", {}),
+    "correlations": ("correlations", ".tsv", {"desc": "cvae"}, "Correlation of each pair of latent dimensions", {}),
+    "dimensions": ("dimensions", ".tsv", {"desc": "cvae"}, "Smoothness of the map of each latent dimension", {}),
+    "views": ("views", ".tsv", {"desc": "cvae"}, "Two-dimensional views of the latent space", {}),
+    "gradient_maps": ("gradients", ".nii.gz", {"desc": "diffusion"}, "Diffusion embedding, a volume a gradient", {}),
+    "matches": ("matches", ".tsv", {"desc": "diffusion"}, "Correlation of latent dimensions with gradients", {}),
+    "separability": ("separability", ".tsv", {"desc": "cvae"}, "Separability of networks, by space", {}),
+    "geometry": ("geometry", ".tsv", {"desc": "cvae"}, "Latent distance beside functional connectivity", {}),
+    "matrices": ("connectivity", ".safetensors", {"desc": "cvae"}, "Matrices of connectivity and of distances", {}),
+    "matrix_parcels": ("parcels", ".tsv", {"desc": "cvae"}, "The parcels of these matrices, in order", {}),
+    "latent_recovery": ("recovery", ".tsv", {"desc": "cvae"}, "Planted latents found again (simulated data)", {}),
+    "sweep": ("sweep", ".tsv", {"desc": "cvae"}, "Error against latent size, beside PCA", {}),
+    "divergence": ("divergence", ".tsv", {"desc": "cvae"}, "Weights of the KL and its relatives", {}),
+    "outliers": ("outliers", ".tsv", {"desc": "cvae"}, "Detectors of outliers", {}),
+    "voxel_scores": ("outliers", ".tsv", {"desc": "voxels"}, "Outlier scores of the voxels", {}),
+    "frame_scores": ("outliers", ".tsv", {"desc": "frames"}, "Outlier scores of the frames", {}),
+    "score_map": ("boldmap", ".nii.gz", {"stat": "outlier", "desc": "cvae"}, "Outlier score of each voxel", {}),
+    "samples": ("samples", ".tsv", {"desc": "cvae"}, "Statistics of series decoded from drawn latents", {}),
+    "reliability": ("reliability", ".tsv", {"desc": "cvae"}, "Denoised first half against the raw second half", {}),
+    "surrogate": ("surrogate", ".tsv", {"desc": "cvae"}, "The fit of a Gaussian surrogate beside PCA", {}),
+}  # fmt: skip
+ANALYSIS_FILES = {
+    name: derivative_name({}, suffix, extension, **entities)
+    for name, (suffix, extension, entities, *_) in ANALYSES.items()
 }
 
 
@@ -83,13 +74,32 @@ def common_entities(plan: SubjectPlan) -> dict[str, str]:
     return shared | ({"task": "+".join(tasks)} if tasks else {})
 
 
+def plan_files(plan: SubjectPlan) -> dict[str, Any]:
+    """A subject's files, as inputs of its workflows."""
+    runs = plan.runs
+    masks = [run.mask for run in runs if run.mask]
+    return {
+        "label": plan.label,
+        "bolds": [run.bold for run in runs],
+        "brain_masks": masks if len(masks) == len(runs) else None,
+        "confounds": [run.confounds for run in runs],
+        "confounds_json": [run.confounds_json for run in runs],
+        "sidecars": [run.sidecar for run in runs],
+        "atlas": plan.atlas,
+        "atlas_labels": plan.atlas_labels,
+        "mask_file": plan.mask_file,
+        "background": plan.background[0],
+        "t_r": plan.t_r if plan.headers[0].t_r is None else None,
+    }
+
+
 def targets(plan: SubjectPlan, output: Path) -> Iterator[tuple[str, int | None, Path]]:
     """Where each output goes: its name in `SubjectCvae`, the run (None: all), the path."""
     entities = common_entities(plan)
     folder = output / f"sub-{entities['sub']}"
     if "ses" in entities:
         folder = folder / f"ses-{entities['ses']}"
-    for name, (suffix, extension, more, _, _) in FILES.items():
+    for name, (suffix, extension, more, _, _) in (FILES | ANALYSES).items():
         yield name, None, folder / "func" / derivative_name(entities, suffix, extension, **more)
     for i, run in enumerate(plan.runs):
         yield "denoised", i, folder / "func" / derivative_name(run.entities, "bold", ".nii.gz", desc="denoised")
@@ -131,14 +141,20 @@ def deliver_subject(
     parameters = {**parameters, "device": config["device"]}
     space = {"SpatialReference": plan.runs[0].space or "orig"}
     changed = []
+    new_model = False
     for name, run, target in targets(plan, output):
         value = getattr(outputs, name)
-        if value is None:  # a model that was given has no history: an earlier fit's must not stand beside it
-            target.unlink(missing_ok=True)
-            sidecar_path(target).unlink(missing_ok=True)
+        if value is None:
+            # a model that was given has no history: an earlier fit's must not stand beside it, nor its analyses;
+            # those of this very model stay where they were not asked for again
+            if name not in ANALYSES or new_model:
+                target.unlink(missing_ok=True)
+                sidecar_path(target).unlink(missing_ok=True)
             continue
         if name == "model" and target.exists() and target.samefile(value):  # given from where it would go
             continue
+        if name == "model":
+            new_model = not target.exists() or target.read_bytes() != Path(value).read_bytes()
         if name in ("report", "verdict"):
             beside = None
         elif name == "denoised":
@@ -154,13 +170,13 @@ def deliver_subject(
                 **space,
             )
         else:
-            *_, description, fields = FILES[name]
+            *_, description, fields = (FILES | ANALYSES)[name]
             image = space if target.name.endswith(".nii.gz") else {}
             beside = sidecar(description, [*bolds, *shared], datasets, parameters, **fields, **image)
-            beside |= {column: {"Description": text} for column, text in COLUMNS.get(name, {}).items()}
+            beside |= described(name)
             beside |= _found(name, outputs)
             if name == "model":
-                beside = _model_sidecar(config, beside)
+                beside = _model_sidecar(config, beside) | {"Label": plan.label}
         if deliver(Path(value), target, beside):
             changed.append(target)
     return changed

@@ -14,7 +14,7 @@ from pydra_vae.bids.files import InputError, index
 from pydra_vae.bids.index import run_name, select_runs
 from pydra_vae.bids.runs import Run, with_companions
 from pydra_vae.images.atlases import AtlasError, resolve
-from pydra_vae.images.headers import Header, check_runs, check_same_grid, check_t_r, read_header
+from pydra_vae.images.headers import MIN_FRAMES, Header, check_runs, check_same_grid, check_t_r, read_header
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class SubjectPlan:
     def n_frames(self) -> list[int]:
         """Frames of each run."""
         return [header.n_frames for header in self.headers]
+
+    @property
+    def can_be_halved(self) -> bool:
+        """Whether half of the frames are enough for a fit."""
+        return sum(self.n_frames) >= 2 * MIN_FRAMES
 
     @property
     def t_r(self) -> float | None:
@@ -129,9 +134,7 @@ def plan_subjects(
     return plans, problems
 
 
-def plan_again(
-    derivatives: Path, records: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[SubjectPlan], dict[str, str]]:
+def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> tuple[list[SubjectPlan], dict[str, str]]:
     """Find the runs on which models were fitted, from what was recorded beside them.
 
     Parameters

@@ -1,0 +1,399 @@
+"""finn's group level as a program: what it reads from OUTPUT and the derivatives, runs, and delivers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pydra_vae.bids.derivatives import deliver
+from pydra_vae.bids.files import InputError
+from pydra_vae.bids.names import natural_key, parse
+from pydra_vae.bids.plan import SubjectPlan, plan_again
+from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.engine.runner import Outcome, run
+from pydra_vae.options import chosen_analyses, step_options
+from pydra_vae.workflows.finn_group import BROUGHT, OUTPUTS, PARTS, GroupScience, SubjectForGroup
+from pydra_vae.workflows.finn_group_report import GATHERED, SCIENCE, GroupCvae
+from pydra_vae.workflows.finn_outputs import ANALYSES, ANALYSIS_FILES, plan_files
+
+# What each subject must have for the group: fitted once, read here.
+NEEDED = {
+    "model": "_desc-cvae_model.safetensors",
+    "configuration": "_desc-cvae_model.json",
+    "split": "_desc-cvae_voxels.tsv",
+    "mask": "_desc-cvae_mask.nii.gz",
+    "normalisation": "_desc-cvae_scaling.safetensors",
+}
+METRICS = "_desc-cvae_metrics.tsv"
+COLUMNS = {"participant_id", "model", "split"}
+DESCRIPTIONS = {
+    "table": "Measures of every subject's CVAE and of its controls",
+    "curve": "Error against latent size over all subjects and seeds",
+    "transfer": "Every subject's series through every subject's model, and through its PCA",
+    "pairs": "Alignment of each pair of latent spaces, with floor and controls",
+    "nulls": "Null distributions of the alignment",
+    "template": "Distance of each subject to the group template (generalised Procrustes)",
+    "template_maps": "Group template of the latent dimensions",
+    "tests": "Tests over subjects",
+    "isc": "Correlation of the series between subjects, before and after denoising",
+    "mantel": "Similarity of latent distances against similarity of a score",
+    "identification": "Is a subject's second half found by its first half?",
+    "identification_matrix": "Similarity of all first halves with all second halves",
+    "shared": "Models of several subjects: their price in error, their gain in alignment",
+}
+NATIVE = (None, "T1w", "func")  # spaces in which each brain lies where it was scanned
+
+
+def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Every subject's table of metrics in an output folder, and what is missing for others.
+
+    Returns
+    -------
+    tables : dict of Path
+        By label; only complete subjects.
+    problems : dict of str
+    """
+    needed = {"metrics": METRICS, **NEEDED}
+    there = [(path, end) for end in needed.values() for path in output.glob(f"sub-*/**/*{end}")]
+    stems = {path.with_name(path.name.removesuffix(end)) for path, end in there}
+    found = [stem.with_name(stem.name + METRICS) for stem in sorted(stems, key=lambda stem: natural_key(stem.name))]
+    tables: dict[str, Path] = {}
+    problems: dict[str, str] = {}
+    for path in found:
+        stem = path.name.removesuffix(METRICS)
+        label = _label(path, stem)
+        missing = [f"{what} ({stem}{end})" for what, end in needed.items() if not path.with_name(stem + end).is_file()]
+        if missing:
+            problems[label] = (
+                f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
+            )
+        elif not _is_table(path):
+            problems[label] = (
+                f"{label}: {path} is no table of metrics, which has the columns {', '.join(sorted(COLUMNS))}: "
+                "delete it and run its participant level again"
+            )
+        elif label in tables:
+            problems[label] = (
+                f"{label}: two results, {tables[label].name} and {path.name}: give each analysis an OUTPUT of its own"
+            )
+        else:
+            tables[label] = path
+    if not found:
+        raise InputError(f"{output} holds no sub-*/**/*{METRICS}: run the participant level into it first")
+    return {label: path for label, path in tables.items() if label not in problems}, problems
+
+
+def run_group(
+    derivatives: Path,
+    output: Path,
+    work: Path,
+    n_procs: int,
+    options: argparse.Namespace,
+    console: Console,
+    **report: Any,
+) -> int:
+    """Analyse the group and write its tables and report into the output folder; returns the exit status."""
+    if not output.is_dir():
+        raise InputError(f"{output} does not exist: run the participant level into it first")
+    tables, problems = find_subjects(output)
+    if options.participant_label:
+        tables, problems = _chosen(options.participant_label, tables, problems, output)
+    for problem in problems.values():
+        console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
+    if not tables:
+        return 2
+    group = Group(derivatives, output, tables, options, console)
+    if options.dry_run:
+        for label, path in tables.items():
+            print(f"{label}: reads {path}")
+        print("\n".join(f"writes {target}" for target in group.targets().values()))
+        return 0
+    running = {
+        "work_dir": work,
+        "n_procs": n_procs,
+        "break_locks": options.break_locks,
+        "fits_per_gpu": options.fits_per_gpu,
+        "fits_together": options.fits_together,
+        "verbose": options.verbose,
+        "console": console,
+    }
+    across: dict[str, Path] = {}
+    outcomes: list[Outcome] = []
+    tasks = group.subjects(problems)
+    if tasks:
+        console.print("What each subject brings (found in the work folder where it is still there)", style="bold")
+        brought = run(tasks, **running, stop_on_first_crash=options.stop_on_first_crash)
+        outcomes.append(brought)
+        problems |= {label: f"{label}: {failure.message}" for label, failure in brought.failures.items()}
+        parts = group.parts(brought.outputs)
+        if parts and not brought.interrupted:
+            console.print("Across subjects", style="bold")
+            outcomes.append(run(parts, **running, stop_on_first_crash=options.stop_on_first_crash))
+            across = group.found(outcomes[-1])
+    if not any(outcome.interrupted for outcome in outcomes):
+        task = group.task(across, problems, report)
+        deliver = partial(group.deliver, across=across)
+        outcomes.append(run({"group": task}, **running, on_done=lambda _, outputs: deliver(outputs)))
+        if not outcomes[-1].exit_code:
+            console.print(f"group of {len(tables)}: {output / 'index.html'}", markup=False)
+    return max(outcome.exit_code for outcome in outcomes) or (1 if problems else 0)
+
+
+class Group:
+    """What the group level knows before it runs: who is there, what was fitted on what, what was asked for."""
+
+    def __init__(
+        self, derivatives: Path, output: Path, tables: dict[str, Path], options: argparse.Namespace, console: Console
+    ):
+        self.derivatives, self.output, self.tables = derivatives, output, tables
+        self.options, self.console = options, console
+        self.records = {label: _record(path) for label, path in tables.items()}
+        self.persons = {label: label.split("_")[0] for label in tables}
+        self.skipped: dict[str, str] = {}
+        self.backgrounds: dict[str, tuple[Path | None, str]] = {}
+        self.analyses = self._possible(chosen_analyses(options.analyses, "group"))
+
+    def _possible(self, analyses: list[str]) -> list[str]:
+        """Those that these subjects allow; `skipped` then says why not the others."""
+        n_persons = len(set(self.persons.values()))
+        if len(self.tables) < 2:
+            self.skipped |= dict.fromkeys(analyses, "it needs two subjects, and there is one")
+        elif n_persons > 1 and (native := self._native()):
+            reason = (
+                f"{', '.join(native)} lie in a space of their own, where the same voxel is another place in each "
+                "brain: run the participant level with --space MNI152NLin2009cAsym (or another template)"
+            )
+            if self.options.analyses and analyses:
+                raise InputError(f"--analyses {' '.join(analyses)}: {reason}")
+            self.skipped |= dict.fromkeys(analyses, reason)
+        elif "identification" in analyses and n_persons == 1:
+            self.skipped["identification"] = "all recordings are of one person"
+        elif "identification" in analyses and not self._can_refit():
+            self.skipped["identification"] = "the models were given (--model), so no half can be fitted like them"
+        self._say_skipped()
+        return [name for name in analyses if name not in self.skipped]
+
+    def _say_skipped(self) -> None:
+        for reason in dict.fromkeys(self.skipped.values()):
+            names = ", ".join(name for name, why in self.skipped.items() if why == reason)
+            self.console.print(f"finn: no {names}: {reason}", style="yellow", markup=False, soft_wrap=True)
+
+    def _native(self) -> list[str]:
+        names = {label: parse(path.name).entities.get("space") for label, path in self.tables.items()}
+        return [label for label, space in names.items() if space in NATIVE]
+
+    def _can_refit(self) -> bool:
+        return all("FitCvae" in record.get("Parameters", {}) for record in self.records.values())
+
+    @property
+    def further(self) -> list[str]:
+        """Fits of each subject beside its own."""
+        wanted = {"alignment": "floor", "identification": "halves"}
+        return [fit for name, fit in wanted.items() if name in self.analyses and self._can_refit()]
+
+    def subjects(self, problems: dict[str, str]) -> dict[str, Any]:
+        """One `SubjectForGroup` each, where an analysis needs their series; problems are added."""
+        if not self.analyses:
+            return {}
+        plans, missing = plan_again(self.derivatives, self.records)
+        problems |= missing
+        for problem in missing.values():
+            self.console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
+        self.backgrounds = {plan.label: plan.background for plan in plans}
+        if "identification" in self.analyses and not all(plan.can_be_halved for plan in plans):
+            self.analyses.remove("identification")
+            self.skipped["identification"] = "half of the frames are too few for a fit"
+            self._say_skipped()
+        return {plan.label: SubjectForGroup(**self._inputs(plan)) for plan in plans}
+
+    def _inputs(self, plan: SubjectPlan) -> dict[str, Any]:
+        """A subject's files and the parameters that its fit had."""
+        made, stem = self.records[plan.label], self._stem(plan.label)
+        parameters = made["Parameters"]
+        files = plan_files(plan)
+        t_r = files.pop("t_r")
+        timing = {} if t_r is None else {"t_r": t_r}
+        scheme = parameters["split"]
+        return {
+            **{name: files[name] for name in files if name not in ("label", "background", "events", "lengths")},
+            "model": Path(f"{stem}{NEEDED['model']}"),
+            "config": Path(f"{stem}{NEEDED['configuration']}"),
+            "mean_image": parameters.get("mean_image"),
+            "scheme": "random" if scheme == "both" else scheme,
+            "seed": parameters["seed"],
+            "further": self.further,
+            "extract": parameters["MaskBold"] | timing,
+            "normalize": parameters["Normalize"] | {"tsnr_units": parameters["Tsnr"]["units"]},
+            "fit": parameters.get("FitCvae", {"latent_dim": made["latent_dim"]}) | {"device": self.options.device},
+            "gradients": step_options(self.options).get("gradients", {}),
+        }
+
+    def parts(self, brought: Mapping[str, Any]) -> dict[str, GroupScience]:
+        """One `GroupScience` for each part of the analyses, over what the subjects brought."""
+        if len(brought) < 2:
+            self.skipped |= dict.fromkeys(self.analyses, "it needs two subjects, see the failures above")
+            return {}
+        inputs = self._science(brought)
+        parts = [part for name in self.analyses for part in PARTS.get(name, (name,))]
+        if self.options.score is None:
+            parts = [part for part in parts if part != "score"]
+        return {part: GroupScience(part=part, **inputs) for part in parts}
+
+    def found(self, outcome: Outcome) -> dict[str, Path]:
+        """What came of the parts, by name; `skipped` says what failed."""
+        for part, failure in outcome.failures.items():
+            name = next((name for name, parts in PARTS.items() if part in parts), part)
+            self.skipped[name] = f"{part} failed: {failure.message}"
+        return {
+            name: Path(path)
+            for part, outputs in outcome.outputs.items()
+            for name in OUTPUTS[part]
+            if (path := getattr(outputs, name)) is not None
+        }
+
+    def task(self, across: Mapping[str, Path], problems: Mapping[str, str], report: dict[str, Any]) -> GroupCvae:
+        """The group's tables and report."""
+        found = {
+            name: {label: str(path) for label in self.tables if (path := self._table(label, name)).is_file()}
+            for name in GATHERED
+        }
+        shown = {
+            "links": json.dumps({label: f"{label}.html" for label in self.tables if self._page(label)}),
+            "warnings": json.dumps({label: _warnings(path) for label, path in self.tables.items()}),
+            "failures": json.dumps([{"label": n, "step": "", "message": text} for n, text in problems.items()]),
+            "skipped": json.dumps(self.skipped),
+        }
+        return GroupCvae(
+            metrics=list(self.tables.values()),
+            tables={name: files for name, files in found.items() if files},
+            across={name: str(path) for name, path in across.items()},
+            report=shown | self._example() | report,
+        )
+
+    def _science(self, brought: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs of `GroupScience`."""
+        given = step_options(self.options)
+        labels = [label for label in self.tables if label in brought]
+        members = self.options.shared_training_labels
+        if members:
+            unknown = set(members) - {self.persons[label].removeprefix("sub-") for label in labels}
+            if unknown:
+                raise InputError(
+                    f"--shared-training-labels: no results of {', '.join(sorted(unknown))} in {self.output}"
+                )
+        files = {name: [getattr(brought[label], name) for label in labels] for name in BROUGHT}
+        files = {name: None if None in paths else paths for name, paths in files.items()}
+        stems = [self._stem(label) for label in labels]
+        participants = self.options.participants or self.derivatives / "participants.tsv"
+        shared = given.get("shared", {}) | {"device": self.options.device}
+        if "FitCvae" in (made := self.records[labels[0]]["Parameters"]):
+            shared = {
+                name: made["FitCvae"][name] for name in ("latent_dim", "seed") if name in made["FitCvae"]
+            } | shared
+        return {
+            **files,
+            "metrics": [self.tables[label] for label in labels],
+            "labels": labels,
+            "persons": [self.persons[label] for label in labels],
+            "model": [Path(f"{stem}{NEEDED['model']}") for stem in stems],
+            "config": [Path(f"{stem}{NEEDED['configuration']}") for stem in stems],
+            "participants": participants if self.options.score else None,
+            "score": self.options.score,
+            "members": [self.persons[n].removeprefix("sub-") in members for n in labels] if members else None,
+            "transfer": given.get("transfer", {}),
+            "shared": shared,
+            **({"kinds": self.options.shared_kinds} if self.options.shared_kinds else {}),
+        }
+
+    def _example(self) -> dict[str, Any]:
+        """Maps and matrices of the first subject that has them."""
+        names = ("gradient_maps", "matrices", "matrix_parcels")
+        for label, stem in ((label, self._stem(label)) for label in self.tables):
+            gradients, matrices, parcels = (self._table(label, name) for name in names)
+            if gradients.is_file():
+                background, name = self.backgrounds.get(label, (None, ""))
+                shown = {"gradients": gradients, "matrices": matrices, "parcels": parcels, "background": background}
+                shown |= {"latents": Path(f"{stem}_desc-cvae_latents.nii.gz"), "mask": Path(f"{stem}{NEEDED['mask']}")}
+                shown |= {"scaling": Path(f"{stem}{NEEDED['normalisation']}")}
+                return {"example": label, "background_name": name} | shown
+        return {}
+
+    def _stem(self, label: str) -> str:
+        return str(self.tables[label]).removesuffix(METRICS)
+
+    def _table(self, label: str, name: str) -> Path:
+        return Path(f"{self._stem(label)}_{ANALYSIS_FILES[name]}")
+
+    def _page(self, label: str) -> bool:
+        return (self.output / f"{label}.html").is_file()
+
+    def targets(self) -> dict[str, Path]:
+        """Where each output goes."""
+        names = {"table": "metrics.tsv", "choice": "sizechoice.json", "curve": "sizecurve.tsv"}
+        names |= {name: f"{name.replace('_', '')}.tsv" for name in (*GATHERED, *SCIENCE)}
+        names["template_maps"] = "template.nii.gz"
+        return {name: self.output / f"group_desc-cvae_{end}" for name, end in names.items()} | {
+            "index": self.output / "index.html"
+        }
+
+    def deliver(self, outputs: Any, across: Mapping[str, Path]) -> None:
+        """Copy the results; what was not asked for this time stays as it is."""
+        sources = list(self.tables.values())
+        for name, target in self.targets().items():
+            value = across.get(name, getattr(outputs, name, None))
+            if value is None:
+                continue
+            described = name not in ("index", "choice")
+            description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS.get(name, "")
+            beside = sidecar(description, sources, {"": self.output}) if described else None
+            deliver(Path(value), target, beside)
+
+
+def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:
+    """Only the participants that were asked for."""
+    wanted = [f"sub-{label}" for label in labels]
+    there = {label.split("_")[0] for label in (*tables, *problems)}
+    unknown = [subject for subject in wanted if subject not in there]
+    if unknown:
+        raise InputError(f"{output} has no results of {', '.join(unknown)}; it has {', '.join(sorted(there))}")
+    return tuple(
+        {label: value for label, value in found.items() if label.split("_")[0] in wanted}
+        for found in (tables, problems)
+    )
+
+
+def _label(metrics: Path, stem: str) -> str:
+    """What its participant level called it; the runs of ``--split-runs`` have labels of their own."""
+    try:
+        return str(json.loads(metrics.with_name(stem + NEEDED["configuration"]).read_text(encoding="utf-8"))["Label"])
+    except (OSError, ValueError, KeyError, TypeError):
+        entities = parse(metrics.name).entities
+        return f"sub-{entities['sub']}" + (f"_ses-{entities['ses']}" if "ses" in entities else "")
+
+
+def _record(metrics: Path) -> dict[str, Any]:
+    """The model.json beside a table of metrics."""
+    path = metrics.with_name(metrics.name.replace(METRICS, NEEDED["configuration"]))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}; run the participant level again") from error
+
+
+def _is_table(path: Path) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return set(file.readline().rstrip("\r\n").split("\t")) >= COLUMNS
+
+
+def _warnings(metrics: Path) -> list[Any]:
+    """What the subject's verdict warns of."""
+    verdict = metrics.with_name(metrics.name.replace(METRICS, "_desc-cvae_verdict.json"))
+    if not verdict.is_file():
+        return []
+    return json.loads(verdict.read_text(encoding="utf-8")).get("warnings", [])
