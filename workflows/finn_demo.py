@@ -25,7 +25,8 @@ STORY = ["story1", "story2", "story3"]
 SHARED = ["01", "02"]
 # The quickest network, and the schedule shortened, so that the demo's many fits end within minutes on two cores.
 QUICK = {"fit.network": "dense", "fit.linear_skip": "pca"}
-MAX_STEPS, SHARED_STEPS = 100, 150
+MAX_STEPS, SHARED_STEPS = 80, 150
+BETAS, MMD_WEIGHTS = [0.1, 1.0], [0.1]
 SIZES = {"default": [2, 4, 6, 9, 12, 16], "tiny": [2, 9]}
 COLUMNS = {
     "participant_id": "subject",
@@ -104,6 +105,7 @@ def _shorten(options: argparse.Namespace, console: Console) -> None:
             setattr(options, name, value)
     options.analyses = options.analyses or ["all"]
     options.sweep_sizes = options.sweep_sizes or SIZES[options.size]
+    options.betas, options.mmd_weights = options.betas or BETAS, options.mmd_weights or MMD_WEIGHTS
     options.shared_training_labels = options.shared_training_labels or SHARED
     options.score = options.score or "score"
 

@@ -47,8 +47,10 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "intersubject": ("isc",),
     "score": ("mantel",),
     "identification": ("identification", "identification_matrix"),
-    "shared": ("shared",),
+    "shared": ("shared", "shared_models", "shared_configs"),
 }
+LISTS = ("shared_models", "shared_configs")  # one file a kind
+KINDS = ["shared_decoder", "subject_decoders", "pooled"]  # of shared models
 # The parts of an analysis; others are their own part. One that fails keeps no other from ending.
 PARTS = {"statistics": ("tests", "intersubject", "score")}
 
@@ -153,7 +155,7 @@ def SubjectForGroup(
     )
 
 
-@workflow.define(outputs={"scores": File, "pairs": File})
+@workflow.define(outputs={"model": File, "config": File, "scores": File, "pairs": File})
 def SharedModel(
     kind: str,
     labels: list[str],
@@ -214,7 +216,7 @@ def SharedModel(
             **{name: [files[i] for i in order] for name, files in spaces.items()},
         )
     )
-    return ended.scores, ended.pairs
+    return fitted.model, fitted.config, ended.scores, ended.pairs
 
 
 @workflow.define(outputs={"scores": File, "pairs": File})
@@ -245,7 +247,9 @@ def AlignShared(
     return table.table, aligned.pairs
 
 
-@workflow.define(outputs=dict.fromkeys((name for names in OUTPUTS.values() for name in names), File | None))
+@workflow.define(
+    outputs={name: (list[File] if name in LISTS else File) | None for names in OUTPUTS.values() for name in names}
+)
 def GroupScience(
     part: str,
     labels: list[str],
@@ -272,7 +276,7 @@ def GroupScience(
     participants: File | None = None,
     score: str | None = None,
     members: list[bool] | None = None,
-    kinds: list[str] = ["shared_decoder", "subject_decoders", "pooled"],  # noqa: B006
+    kinds: list[str] = KINDS,
     transfer: Options = EMPTY,
     shared: Options = EMPTY,
     permutations: Options = EMPTY,
@@ -346,7 +350,7 @@ def GroupScience(
             independent=metrics,
             independent_alignment=apart.pairs,
         )
-        made["shared"] = workflow.add(table).table
+        made = {"shared": workflow.add(table).table, "shared_models": models.model, "shared_configs": models.config}
     else:
         raise ValueError(f"part {part!r} is unknown: it must be one of {', '.join(OUTPUTS)}")
     return tuple(made.get(name) for names in OUTPUTS.values() for name in names)

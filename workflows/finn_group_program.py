@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from pydra_vae.bids.derivatives import deliver
 from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import natural_key, parse
 from pydra_vae.bids.plan import SubjectPlan, plan_again
-from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import chosen_analyses, step_options
-from pydra_vae.workflows.finn_group import BROUGHT, OUTPUTS, PARTS, GroupScience, SubjectForGroup
-from pydra_vae.workflows.finn_group_report import GATHERED, SCIENCE, GroupCvae
-from pydra_vae.workflows.finn_outputs import ANALYSES, ANALYSIS_FILES, plan_files
+from pydra_vae.workflows.finn_group import BROUGHT, KINDS, OUTPUTS, PARTS, GroupScience, SubjectForGroup
+from pydra_vae.workflows.finn_group_outputs import deliver_group, targets
+from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
+from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
 
 # What each subject must have for the group: fitted once, read here.
 NEEDED = {
@@ -32,21 +30,6 @@ NEEDED = {
 }
 METRICS = "_desc-cvae_metrics.tsv"
 COLUMNS = {"participant_id", "model", "split"}
-DESCRIPTIONS = {
-    "table": "Measures of every subject's CVAE and of its controls",
-    "curve": "Error against latent size over all subjects and seeds",
-    "transfer": "Every subject's series through every subject's model, and through its PCA",
-    "pairs": "Alignment of each pair of latent spaces, with floor and controls",
-    "nulls": "Null distributions of the alignment",
-    "template": "Distance of each subject to the group template (generalised Procrustes)",
-    "template_maps": "Group template of the latent dimensions",
-    "tests": "Tests over subjects",
-    "isc": "Correlation of the series between subjects, before and after denoising",
-    "mantel": "Similarity of latent distances against similarity of a score",
-    "identification": "Is a subject's second half found by its first half?",
-    "identification_matrix": "Similarity of all first halves with all second halves",
-    "shared": "Models of several subjects: their price in error, their gain in alignment",
-}
 NATIVE = (None, "T1w", "func")  # spaces in which each brain lies where it was scanned
 
 
@@ -112,7 +95,7 @@ def run_group(
     if options.dry_run:
         for label, path in tables.items():
             print(f"{label}: reads {path}")
-        print("\n".join(f"writes {target}" for target in group.targets().values()))
+        print("\n".join(f"writes {target}" for target in targets(output).values()))
         return 0
     running = {
         "work_dir": work,
@@ -123,7 +106,7 @@ def run_group(
         "verbose": options.verbose,
         "console": console,
     }
-    across: dict[str, Path] = {}
+    across: dict[str, Any] = {}
     outcomes: list[Outcome] = []
     tasks = group.subjects(problems)
     if tasks:
@@ -138,8 +121,12 @@ def run_group(
             across = group.found(outcomes[-1])
     if not any(outcome.interrupted for outcome in outcomes):
         task = group.task(across, problems, report)
-        deliver = partial(group.deliver, across=across)
-        outcomes.append(run({"group": task}, **running, on_done=lambda _, outputs: deliver(outputs)))
+        kinds = options.shared_kinds or KINDS
+
+        def deliver(_: str, outputs: Any) -> None:
+            deliver_group(outputs, across, output, list(tables.values()), kinds)
+
+        outcomes.append(run({"group": task}, **running, on_done=deliver))
         if not outcomes[-1].exit_code:
             console.print(f"group of {len(tables)}: {output / 'index.html'}", markup=False)
     return max(outcome.exit_code for outcome in outcomes) or (1 if problems else 0)
@@ -245,19 +232,19 @@ class Group:
             parts = [part for part in parts if part != "score"]
         return {part: GroupScience(part=part, **inputs) for part in parts}
 
-    def found(self, outcome: Outcome) -> dict[str, Path]:
+    def found(self, outcome: Outcome) -> dict[str, Any]:
         """What came of the parts, by name; `skipped` says what failed."""
         for part, failure in outcome.failures.items():
             name = next((name for name, parts in PARTS.items() if part in parts), part)
             self.skipped[name] = f"{part} failed: {failure.message}"
         return {
-            name: Path(path)
+            name: path
             for part, outputs in outcome.outputs.items()
             for name in OUTPUTS[part]
             if (path := getattr(outputs, name)) is not None
         }
 
-    def task(self, across: Mapping[str, Path], problems: Mapping[str, str], report: dict[str, Any]) -> GroupCvae:
+    def task(self, across: Mapping[str, Any], problems: Mapping[str, str], report: dict[str, Any]) -> GroupCvae:
         """The group's tables and report."""
         found = {
             name: {label: str(path) for label in self.tables if (path := self._table(label, name)).is_file()}
@@ -272,7 +259,7 @@ class Group:
         return GroupCvae(
             metrics=list(self.tables.values()),
             tables={name: files for name, files in found.items() if files},
-            across={name: str(path) for name, path in across.items()},
+            across={name: str(path) for name, path in across.items() if name in SHOWN},
             report=shown | self._example() | report,
         )
 
@@ -308,7 +295,7 @@ class Group:
             "members": [self.persons[n].removeprefix("sub-") in members for n in labels] if members else None,
             "transfer": given.get("transfer", {}),
             "shared": shared,
-            **({"kinds": self.options.shared_kinds} if self.options.shared_kinds else {}),
+            "kinds": self.options.shared_kinds or KINDS,
         }
 
     def _example(self) -> dict[str, Any]:
@@ -332,27 +319,6 @@ class Group:
 
     def _page(self, label: str) -> bool:
         return (self.output / f"{label}.html").is_file()
-
-    def targets(self) -> dict[str, Path]:
-        """Where each output goes."""
-        names = {"table": "metrics.tsv", "choice": "sizechoice.json", "curve": "sizecurve.tsv"}
-        names |= {name: f"{name.replace('_', '')}.tsv" for name in (*GATHERED, *SCIENCE)}
-        names["template_maps"] = "template.nii.gz"
-        return {name: self.output / f"group_desc-cvae_{end}" for name, end in names.items()} | {
-            "index": self.output / "index.html"
-        }
-
-    def deliver(self, outputs: Any, across: Mapping[str, Path]) -> None:
-        """Copy the results; what was not asked for this time stays as it is."""
-        sources = list(self.tables.values())
-        for name, target in self.targets().items():
-            value = across.get(name, getattr(outputs, name, None))
-            if value is None:
-                continue
-            described = name not in ("index", "choice")
-            description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS.get(name, "")
-            beside = sidecar(description, sources, {"": self.output}) if described else None
-            deliver(Path(value), target, beside)
 
 
 def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:

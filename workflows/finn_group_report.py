@@ -11,7 +11,7 @@ from pydra.compose import workflow
 from pydra_vae.tasks.choose_size import ChooseSize
 from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.group_report import GroupReport
-from pydra_vae.workflows.finn_group import OUTPUTS
+from pydra_vae.workflows.finn_group import LISTS, OUTPUTS
 from pydra_vae.workflows.finn_parts import EMPTY, Options
 
 # Tables of a subject's analyses that the group puts under one another.
@@ -19,7 +19,8 @@ GATHERED = (
     "sweep", "divergence", "structure", "correlations", "dimensions", "views", "matches", "separability", "geometry",
     "outliers", "samples", "reliability", "surrogate", "latent_recovery",
 )  # fmt: skip
-SCIENCE = tuple(name for names in OUTPUTS.values() for name in names)
+# Files of the group's analyses that the report takes.
+SHOWN = tuple(name for names in OUTPUTS.values() for name in names if name not in (*LISTS, "template_maps"))
 
 
 @workflow.define(outputs={"table": File, "index": File, **dict.fromkeys((*GATHERED, "choice", "curve"), File | None)})
@@ -41,7 +42,7 @@ def GroupCvae(
     sizes : dict
         Further parameters of ChooseSize.
     across : dict
-        Outputs of `GroupScience` that are there, by name.
+        Those of `SHOWN` that are there, by name.
     report : dict
         Further inputs of GroupReport.
     """
@@ -53,6 +54,5 @@ def GroupCvae(
     if "sweep" in found:
         chosen = workflow.add(ChooseSize(sweep=found["sweep"], **sizes))
         found |= {"choice": chosen.choice, "curve": chosen.curve}
-    shown = {name: path for name, path in across.items() if name != "template_maps"}
-    page = workflow.add(GroupReport(metrics=metrics, **found, **shown, **report))
+    page = workflow.add(GroupReport(metrics=metrics, **found, **across, **report))
     return (table, page.index, *(found.get(name) for name in (*GATHERED, "choice", "curve")))

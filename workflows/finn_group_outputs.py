@@ -1,0 +1,72 @@
+"""What finn's group level delivers: names and sidecars of its files in the output folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydra_vae.bids.derivatives import deliver
+from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.workflows.finn_columns import described
+from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN
+from pydra_vae.workflows.finn_outputs import ANALYSES
+
+DESCRIPTIONS = {
+    "table": "Measures of every subject's CVAE and of its controls",
+    "curve": "Error against latent size over all subjects and seeds",
+    "transfer": "Every subject's series through every subject's model, and through its PCA",
+    "pairs": "Alignment of each pair of latent spaces, with floor and controls",
+    "nulls": "Null distributions of the alignment",
+    "template": "Distance of each subject to the group template (generalised Procrustes)",
+    "template_maps": "Group template of the latent dimensions",
+    "tests": "Tests over subjects",
+    "isc": "Correlation of the series between subjects, before and after denoising",
+    "mantel": "Similarity of latent distances against similarity of a score",
+    "identification": "Is a subject's second half found by its first half?",
+    "identification_matrix": "Similarity of all first halves with all second halves",
+    "shared": "Models of several subjects: their price in error, their gain in alignment",
+}
+
+
+def targets(output: Path) -> dict[str, Path]:
+    """Where each output goes, by its name in `GroupCvae` or `GroupScience`."""
+    names = {"table": "metrics.tsv", "choice": "sizechoice.json", "curve": "sizecurve.tsv"}
+    names |= {name: f"{name.replace('_', '')}.tsv" for name in (*GATHERED, *SHOWN)}
+    names["template_maps"] = "template.nii.gz"
+    found = {name: output / f"group_desc-cvae_{end}" for name, end in names.items()}
+    return found | {"index": output / "index.html"}
+
+
+def deliver_group(
+    outputs: Any, across: Mapping[str, Any], output: Path, metrics: Sequence[Path], kinds: Sequence[str]
+) -> None:
+    """Copy the group's results to their names; what was not asked for this time stays as it is.
+
+    Parameters
+    ----------
+    outputs
+        Those of `GroupCvae`.
+    across : mapping
+        Those of `GroupScience` that are there.
+    output : Path
+    metrics : sequence of Path
+        The subjects' delivered tables, for the sidecars.
+    kinds : sequence of str
+        Of the shared models, in their order.
+    """
+    for name, target in targets(output).items():
+        value = across.get(name, getattr(outputs, name, None))
+        if value is None:
+            continue
+        beside = None
+        if name not in ("index", "choice"):
+            description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS[name]
+            beside = sidecar(description, metrics, {"": output}) | described(name)
+        deliver(Path(value), target, beside)
+    models = zip(kinds, across.get("shared_models", ()), across.get("shared_configs", ()), strict=False)
+    for kind, model, config in models:
+        made = json.loads(Path(config).read_text(encoding="utf-8"))
+        beside = made | sidecar(f"Weights of a model shared by several subjects: {kind}", metrics, {"": output})
+        deliver(Path(model), output / f"group_desc-{kind.replace('_', '')}_model.safetensors", beside)
