@@ -17,7 +17,7 @@ def pca_scores(controls: dict[int, Pca], x: np.ndarray) -> dict[str, np.ndarray]
         May be memory-mapped.
     """
     same = next(iter(controls))
-    chunks = list(row_chunks(*x.shape))
+    chunks = list(row_chunks(*x.shape)) or [slice(0, 0)]  # no parcel may be large enough
     return {
         ("pca" if k == same else f"pca-{k}"): np.vstack([pca.encode(x[rows]) for rows in chunks])
         for k, pca in controls.items()

@@ -163,6 +163,23 @@ def test_connectivity_geometry(planted):
     assert len(read(out.parcels)) == 64
 
 
+def test_geometry_where_no_parcel_is_large_enough(tmp_path):
+    """Voxels wider than the 24 mm cubes: each would be a parcel of its own, so tables are empty and nothing fails."""
+    mask, rng = np.ones((4, 4, 4), np.uint8), np.random.default_rng(0)
+    nib.save(nib.Nifti1Image(mask, np.diag([25.0, 25, 25, 1])), tmp_path / "mask.nii.gz")
+    voxels = pd.DataFrame(np.argwhere(mask), columns=["i", "j", "k"]).assign(parcel=0, name="n/a", network="n/a")
+    voxels.to_csv(tmp_path / "voxels.tsv", sep="\t", index=False)
+    series = 100 + rng.normal(size=(64, 40))
+    data = prepare(tmp_path, series, tmp_path / "mask.nii.gz", tmp_path / "voxels.tsv", np.ones(40, int))
+    np.save(tmp_path / "z.npy", rng.normal(size=(64, 3)).astype(np.float32))
+    given = {"scaled": data.scaled, "latents": tmp_path / "z.npy", "controls": data.controls, "frames": data.frames}
+    out = call(ConnectivityGeometry, cwd=tmp_path / "g", n_permutations=9, **given, **data.space)
+    assert read(out.geometry).empty and read(out.parcels).empty
+    assert {name: matrix.shape for name, matrix in load_file(out.matrices).items()}["cvae"] == (0, 0)
+    apart = call(ParcelDistances, cwd=tmp_path / "d", latents=tmp_path / "z.npy", **data.space)
+    assert np.load(apart.distances).shape == (0, 0) and read(apart.parcels).empty
+
+
 def test_latent_recovery(planted, tmp_path):
     """Six planted latents of which the found ones hold three; nothing is planted in some voxels."""
     kept = Scaling.load(planted.space["scaling"]).kept
