@@ -87,7 +87,8 @@ def SubjectForGroup(
     scheme, seed, extract, normalize, fit
         As they were when it was fitted.
     further : list of str
-        ``floor``: a fit with another seed; ``halves``: fits of each half of the frames.
+        ``floor``: a fit with another seed, of the split of the voxels too, as a program run with another ``--seed``;
+        ``halves``: fits of each half of the frames.
     gradients : dict
         Further parameters of DiffusionEmbedding.
     """
@@ -122,19 +123,21 @@ def SubjectForGroup(
     between = workflow.add(ParcelDistances(latents=latents, **space))
     found: dict[str, Any] = {}
 
-    def fitted(name: str, scaled: Any, frames: Any, seed: int) -> Any:
+    def fitted(name: str, scaled: Any, frames: Any, voxel_split: Any = chosen, seed: int = seed) -> Any:
         """Latents of another fit of this subject."""
-        split = {"voxel_split": chosen, "scheme": scheme, "seed": seed}
+        split = {"voxel_split": voxel_split, "scheme": scheme, "seed": seed}
         made = workflow.add(FitCvae(scaled=scaled, frames=frames, **place, **split, **fit), name=f"{name}_fit")
         encode = Encode(model=made.model, config=made.config, scaled=scaled, **device)
         return workflow.add(encode, name=f"{name}_latents").latents
 
     if "floor" in further:
-        found["other_latents"] = fitted("other_seed", data.scaled, data.frames, seed + 1)
+        # other voxels too: with a PCA beside the network, fits to the same voxels are alike from the start
+        other = workflow.add(SplitVoxels(**space, scheme=scheme, seed=seed + 1), name="other_split").voxel_split
+        found["other_latents"] = fitted("other_seed", data.scaled, data.frames, other, seed + 1)
     if "halves" in further:
         halves = workflow.add(HalveSeries(**series))
         for half, frames in (("first", halves.first_frames), ("second", halves.second_frames)):
-            one = fitted(f"{half}_half", getattr(halves, half), frames, seed)
+            one = fitted(f"{half}_half", getattr(halves, half), frames)
             apart = workflow.add(ParcelDistances(latents=one, **space), name=f"{half}_half_distances")
             found[f"{half}_distances"] = apart.distances
     return (
@@ -321,7 +324,7 @@ def GroupScience(
         made = {name: getattr(aligned, name) for name in OUTPUTS["alignment"]}
     elif part == "tests":
         table = workflow.add(GatherTables(tables=metrics)).table
-        made["tests"] = workflow.add(GroupStatistics(metrics=table)).tests
+        made["tests"] = workflow.add(GroupStatistics(metrics=table, **permutations)).tests
     elif part == "intersubject":
         series = {"series": scaled, "reconstructions": reconstruction, "frames": frames, "controls": controls}
         made["isc"] = workflow.add(IntersubjectCorrelation(**whose, **spaces, **series)).isc

@@ -278,11 +278,6 @@ class Group:
         files = {name: None if None in paths else paths for name, paths in files.items()}
         stems = [self._stem(label) for label in labels]
         participants = self.options.participants or self.derivatives / "participants.tsv"
-        shared = given.get("shared", {}) | {"device": self.options.device}
-        if "FitCvae" in (made := self.records[labels[0]]["Parameters"]):
-            shared = {
-                name: made["FitCvae"][name] for name in ("latent_dim", "seed") if name in made["FitCvae"]
-            } | shared
         return {
             **files,
             "metrics": [self.tables[label] for label in labels],
@@ -294,7 +289,8 @@ class Group:
             "score": self.options.score,
             "members": [self.persons[n].removeprefix("sub-") in members for n in labels] if members else None,
             "transfer": given.get("transfer", {}),
-            "shared": shared,
+            "shared": _as_fitted(self.records[labels[0]]) | given.get("shared", {}) | {"device": self.options.device},
+            "permutations": given.get("permutations", {}),
             "kinds": self.options.shared_kinds or KINDS,
         }
 
@@ -341,6 +337,16 @@ def _label(metrics: Path, stem: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         entities = parse(metrics.name).entities
         return f"sub-{entities['sub']}" + (f"_ses-{entities['ses']}" if "ses" in entities else "")
+
+
+def _as_fitted(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a shared model that make it comparable with subjects' own: the same size and test voxels.
+
+    >>> _as_fitted({"latent_dim": 9, "Parameters": {"split": "both", "seed": 3}})
+    {'latent_dim': 9, 'seed': 3, 'scheme': 'random'}
+    """
+    scheme = "blocked" if record["Parameters"]["split"] in ("blocked", "parcel") else "random"
+    return {"latent_dim": record["latent_dim"], "seed": record["Parameters"]["seed"], "scheme": scheme}
 
 
 def _record(metrics: Path) -> dict[str, Any]:
