@@ -394,7 +394,7 @@ def _analyses(parser: Parser) -> None:
     group.step("gradients", "--gradient-affinity", "affinity", choices=("cosine", "normalized_angle"),
                help="(default: cosine)")  # fmt: skip
     group.step("permutations", "--permutations", "n_permutations", type=_positive, metavar="N",
-               help="of every permutation test (default: 1000, of persons 10,000)")  # fmt: skip
+               help="of every permutation test; of those over persons 10,000 unless given (default: 1000)")  # fmt: skip
     group.add("--events-dir", type=Path, metavar="DIR",
               help="BIDS folder of the raw data, for *_events.tsv that do not lie among the derivatives"
               ).complete = shtab.DIRECTORY  # fmt: skip

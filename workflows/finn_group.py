@@ -135,7 +135,7 @@ def SubjectForGroup(
         other = workflow.add(SplitVoxels(**space, scheme=scheme, seed=seed + 1), name="other_split").voxel_split
         found["other_latents"] = fitted("other_seed", data.scaled, data.frames, other, seed + 1)
     if "halves" in further:
-        halves = workflow.add(HalveSeries(**series))
+        halves = workflow.add(HalveSeries(**series, scaling=data.scaling))
         for half, frames in (("first", halves.first_frames), ("second", halves.second_frames)):
             one = fitted(f"{half}_half", getattr(halves, half), frames)
             apart = workflow.add(ParcelDistances(latents=one, **space), name=f"{half}_half_distances")

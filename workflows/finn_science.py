@@ -153,7 +153,7 @@ def Trust(
     chosen = {"voxel_split": voxel_split, "scheme": scheme, "seed": seed}
     device = {"device": fit["device"]} if "device" in fit else {}
     size = {"latent_dim": fit["latent_dim"]} if "latent_dim" in fit else {}
-    halves = workflow.add(HalveSeries(scaled=scaled, frames=frames))
+    halves = workflow.add(HalveSeries(scaled=scaled, frames=frames, scaling=scaling))
     half = {"scaled": halves.first, "frames": halves.first_frames}
     fitted = workflow.add(FitCvae(**half, **space, **chosen, **fit), name="first_half_fit")
     model = {"model": fitted.model, "config": fitted.config}

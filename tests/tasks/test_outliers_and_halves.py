@@ -147,6 +147,23 @@ def test_halves_are_the_whole(subject, tmp_path):
     assert len(frames[0]) == 77  # 60, 50 and 44 frames: no border within a tenth of the middle
 
 
+def test_nothing_of_one_half_is_in_the_other(subject, tmp_path):
+    """A spike, or a run that is constant, changes the range of its own half only."""
+    x, given = np.load(subject.scaled), {"frames": subject.frames, "scaling": subject.space["scaling"]}
+    before = call(HalveSeries, cwd=_new(tmp_path / "before"), scaled=subject.scaled, **given)
+    x[0, 5], x[1, :77] = 9, 0.5
+    np.save(tmp_path / "scaled.npy", x)
+    after = call(HalveSeries, cwd=_new(tmp_path / "after"), scaled=tmp_path / "scaled.npy", **given)
+    assert Path(before.second).read_bytes() == Path(after.second).read_bytes()
+    first, was, second = (np.load(path) for path in (after.first, before.first, after.second))
+    assert not np.allclose(first[0], was[0], atol=0.1) and not first[1].any()
+    np.testing.assert_array_equal(first[2:], was[2:])
+    for half in (first[2:], second):
+        np.testing.assert_allclose(
+            [half.min(axis=1), half.max(axis=1)], [np.zeros(len(half)), np.ones(len(half))], atol=1e-6
+        )
+
+
 def test_halves_too_short(subject, tmp_path):
     table = read_table(subject.frames)
     table.loc[:60, "weight"] = 0
