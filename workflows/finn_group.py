@@ -25,6 +25,7 @@ from pydra_vae.tasks.halve_series import HalveSeries
 from pydra_vae.tasks.identify import Identify
 from pydra_vae.tasks.intersubject import IntersubjectCorrelation
 from pydra_vae.tasks.join_shared import JoinShared
+from pydra_vae.tasks.parcel_connectivity import ParcelConnectivity
 from pydra_vae.tasks.parcel_distances import ParcelDistances
 from pydra_vae.tasks.pca_scores import PcaScores
 from pydra_vae.tasks.reconstruct import Reconstruct
@@ -36,8 +37,9 @@ from pydra_vae.tasks.transfer_error import TransferError
 from pydra_vae.workflows.finn_parts import EMPTY, Options, PrepareSeries, latent_dim_of
 
 SERIES = ("scaled", "scaling", "frames", "mask", "voxels", "voxel_split")
-FITTED = ("controls", "latents", "reconstruction", "pca", "gradients", "distances", "parcels")
-FURTHER = ("other_latents", "first_distances", "second_distances")
+FITTED = ("controls", "latents", "reconstruction", "pca", "gradients", "distances", "parcels", "pca_distances")
+HALVES = ("first_distances", "second_distances", "first_connectivity", "second_connectivity")
+FURTHER = ("other_latents", *HALVES)
 BROUGHT = (*SERIES, *FITTED, *FURTHER)
 # What each part of the group's analyses gives.
 OUTPUTS: dict[str, tuple[str, ...]] = {
@@ -121,6 +123,7 @@ def SubjectForGroup(
         DiffusionEmbedding(**space, **series, seed=seed, **{"n_components": latent_dim} | gradients)
     ).gradients
     between = workflow.add(ParcelDistances(latents=latents, **space))
+    linear = workflow.add(ParcelDistances(latents=pca, **space), name="pca_distances")
     found: dict[str, Any] = {}
 
     def fitted(name: str, scaled: Any, frames: Any, voxel_split: Any = chosen, seed: int = seed) -> Any:
@@ -137,9 +140,12 @@ def SubjectForGroup(
     if "halves" in further:
         halves = workflow.add(HalveSeries(**series, scaling=data.scaling))
         for half, frames in (("first", halves.first_frames), ("second", halves.second_frames)):
-            one = fitted(f"{half}_half", getattr(halves, half), frames)
+            x = getattr(halves, half)
+            one = fitted(f"{half}_half", x, frames)
             apart = workflow.add(ParcelDistances(latents=one, **space), name=f"{half}_half_distances")
+            without = ParcelConnectivity(scaled=x, frames=frames, **space)
             found[f"{half}_distances"] = apart.distances
+            found[f"{half}_connectivity"] = workflow.add(without, name=f"{half}_half_connectivity").connectivity
     return (
         data.scaled,
         data.scaling,
@@ -154,6 +160,7 @@ def SubjectForGroup(
         diffusion,
         between.distances,
         between.parcels,
+        linear.distances,
         *(found.get(name) for name in FURTHER),
     )
 
@@ -273,9 +280,12 @@ def GroupScience(
     gradients: list[File],
     distances: list[File],
     parcels: list[File],
+    pca_distances: list[File],
     other_latents: list[File] | None = None,
     first_distances: list[File] | None = None,
     second_distances: list[File] | None = None,
+    first_connectivity: list[File] | None = None,
+    second_connectivity: list[File] | None = None,
     participants: File | None = None,
     score: str | None = None,
     members: list[bool] | None = None,
@@ -329,10 +339,12 @@ def GroupScience(
         series = {"series": scaled, "reconstructions": reconstruction, "frames": frames, "controls": controls}
         made["isc"] = workflow.add(IntersubjectCorrelation(**whose, **spaces, **series)).isc
     elif part == "score":
-        held = {"distances": distances, "parcels": parcels, "participants": participants, "score": score}
+        held = {"distances": distances, "controls": pca_distances, "parcels": parcels}
+        held |= {"participants": participants, "score": score}
         made["mantel"] = workflow.add(ScoreMantel(labels=persons, **held, **permutations)).mantel
     elif part == "identification":
         halves = {"first": first_distances, "second": second_distances, "parcels": parcels}
+        halves |= {"control_first": first_connectivity, "control_second": second_connectivity}
         found = workflow.add(Identify(**whose, **halves, **permutations))
         made = {"identification": found.identification, "identification_matrix": found.matrix}
     elif part == "shared":

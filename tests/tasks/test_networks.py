@@ -22,6 +22,7 @@ from pydra_vae.tasks.latent_recovery import LatentRecovery
 from pydra_vae.tasks.make_mask import MakeMask
 from pydra_vae.tasks.mask_bold import MaskBold
 from pydra_vae.tasks.normalize import Normalize
+from pydra_vae.tasks.parcel_connectivity import ParcelConnectivity
 from pydra_vae.tasks.parcel_distances import ParcelDistances
 from pydra_vae.tasks.separability import Separability
 
@@ -136,6 +137,20 @@ def test_parcel_distances(planted):
     np.save(short, planted.place[:50].astype(np.float32))
     with pytest.raises(ValueError, match=r"short\.npy has 50 rows but there are 1727 usable voxels"):
         call(ParcelDistances, cwd=planted.folder / "pd2", latents=short, **planted.space)
+
+
+def test_parcel_connectivity_leaves_censored_frames_out(planted):
+    given = {"frames": planted.frames, **planted.space}
+    fc = np.load(call(ParcelConnectivity, cwd=planted.folder / "fc", scaled=planted.scaled, **given).connectivity)
+    x, used = np.load(planted.scaled), read(planted.frames)["weight"].to_numpy() > 0
+    number = read(planted.space["voxels"])["parcel"].drop(7).to_numpy()
+    means = [x[number == p][:, used].mean(axis=0) for p in (1, 64)]
+    assert fc.shape == (64, 64) and not used.all()
+    assert fc[0, 63] == pytest.approx(np.corrcoef(means)[0, 1], abs=1e-4)
+    x[number == 1] = 0.5
+    np.save(planted.folder / "constant.npy", x)
+    out = call(ParcelConnectivity, cwd=planted.folder / "fc2", scaled=planted.folder / "constant.npy", **given)
+    assert not np.load(out.connectivity)[0].any()
 
 
 def test_connectivity_geometry(planted):
