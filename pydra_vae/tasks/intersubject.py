@@ -21,7 +21,8 @@ def IntersubjectCorrelation(
 ):
     """Correlate each subject with the mean of all others, voxel by voxel, in the data and in the reconstructions.
 
-    Only recordings of the same runs can be compared: where lengths differ, the largest set of equal ones is used.
+    Only recordings of the same runs can be compared: of those that differ in length, or in the task and run that their
+    labels name, the largest set of equal ones is used.
 
     Parameters
     ----------
@@ -59,8 +60,9 @@ def IntersubjectCorrelation(
     lists = {"series": series, "reconstructions": reconstructions, "frames": frames, "scalings": scalings}
     check_lengths(labels, **lists, voxels=voxels, masks=masks, controls=controls, persons=persons)
     lengths = [tuple(Scaling.load(path).lengths.tolist()) for path in scalings]
+    runs = list(zip(lengths, map(_run_of, labels), strict=True))
     # the first of the most frequent
-    chosen = [s for s, n in enumerate(lengths) if n == max(dict.fromkeys(lengths), key=lengths.count)]
+    chosen = [s for s, run in enumerate(runs) if run == max(dict.fromkeys(runs), key=runs.count)]
     numbers = person_numbers([labels[s] for s in chosen], persons and [persons[s] for s in chosen])
     if numbers.max() == 0:
         return write_table("isc.tsv", pd.DataFrame(columns=COLUMNS))
@@ -83,6 +85,17 @@ def IntersubjectCorrelation(
             model = name + " (shifted)" * shifted
             rows += [{"model": model} | facts | row for row in _by_network(r, group.space.network[group.own])]
     return write_table("isc.tsv", pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _run_of(label: str) -> str:
+    """What a label says beside person and session: recordings that were split by run are of one run each.
+
+    Examples
+    --------
+    >>> _run_of("sub-01_ses-2_task-story_run-1"), _run_of("sub-01_ses-2"), _run_of("sub-01")
+    ('task-story_run-1', '', '')
+    """
+    return "_".join(part for part in label.split("_")[1:] if not part.startswith("ses-"))
 
 
 def _reconstructed(x, controls):

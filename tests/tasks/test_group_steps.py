@@ -201,6 +201,14 @@ def test_intersubject_correlation_by_network_beside_its_control(tmp_path):
     assert (found["n_subjects"] == 4).all() and found["left_out"].isna().all()
 
 
+def test_runs_of_another_task_are_left_out(tmp_path):
+    files = write_series(tmp_path / "in", np.random.default_rng(2))
+    labels = [f"sub-0{s}_task-{task}" for s, task in ((1, "story"), (1, "rest"), (2, "story"), (2, "film"))]
+    given = files | {"labels": labels, "persons": ["sub-01", "sub-01", "sub-02", "sub-02"]}
+    found = pd.read_csv(call(IntersubjectCorrelation, cwd=tmp_path / "out", **given).isc, sep="\t")
+    assert set(found["left_out"]) == {"sub-01_task-rest sub-02_task-film"} and set(found["n_subjects"]) == {2}
+
+
 def test_recordings_of_other_length_are_left_out(tmp_path):
     from pydra_vae.stats.normalise import Scaling
 
