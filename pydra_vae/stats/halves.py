@@ -89,14 +89,6 @@ def unit_series(
     return total
 
 
-def connectivity(series: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Pearson correlation of pairs of rows; NaN where one does not vary."""
-    deviation = series - series.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(deviation, axis=1, keepdims=True)
-    unit = np.divide(deviation, norm, out=np.full_like(deviation, np.nan), where=norm > 0)
-    return (unit @ unit.T)[pairs]
-
-
 def far_pairs(mm: np.ndarray, beyond_mm: float = FAR_MM) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of units more than some distance apart, each once: two (n,) arrays of indices.
 

@@ -66,8 +66,3 @@ class Space:
     def voxel_mm(self) -> np.ndarray:
         """Lengths of a voxel's edges."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
-
-    @property
-    def has_networks(self) -> bool:
-        """Whether the atlas knows at least two networks."""
-        return len(set(self.network) - {"", "n/a"}) > 1

@@ -133,7 +133,8 @@ def _connectivity(measure, units, pairs, models, second, weights, tables):
     """Rows of one measure of connectivity."""
     import numpy as np
 
-    from pydra_vae.stats.halves import connectivity, unit_series
+    from pydra_vae.stats.connectivity import connectivity
+    from pydra_vae.stats.halves import unit_series
     from pydra_vae.stats.samples import centred
 
     lengths = [table["run"].value_counts(sort=False).sort_index().to_numpy() for table in tables]
@@ -141,7 +142,7 @@ def _connectivity(measure, units, pairs, models, second, weights, tables):
 
     def between(half, x, to_units, transform=None):
         series = centred(unit_series(x, to_units, transform), used[half], lengths[half])
-        return connectivity(series[:, used[half]], pairs)
+        return connectivity(series, weights[half])[pairs]
 
     wanted = between(1, second, units)
     rows = []
