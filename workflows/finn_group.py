@@ -53,6 +53,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 }
 LISTS = ("shared_models", "shared_configs")  # one file a kind
 KINDS = ["shared_decoder", "subject_decoders", "pooled"]  # of shared models
+PARTED = ("score", "latents", "held_out")  # of ScoreShared, for members and for newcomers
 # The parts of an analysis; others are their own part. One that fails keeps no other from ending.
 PARTS = {"statistics": ("tests", "intersubject", "score")}
 
@@ -165,7 +166,7 @@ def SubjectForGroup(
     )
 
 
-@workflow.define(outputs={"model": File, "config": File, "scores": File, "pairs": File})
+@workflow.define(outputs={"model": File, "config": File, "scores": File, "pairs": File, "own_pairs": File})
 def SharedModel(
     kind: str,
     labels: list[str],
@@ -176,9 +177,13 @@ def SharedModel(
     frames: list[File],
     masks: list[File],
     voxels: list[File],
+    latents: list[File],
     shared: Options = EMPTY,
 ):
-    """One model of several subjects: fitted on its members, joined by the others, scored and aligned on all."""
+    """One model of several subjects: fitted on its members, joined by the others, scored and aligned on all.
+
+    `latents` are those of the subjects' own models, which are aligned at the same places.
+    """
     subject = {
         "label": labels,
         "scaled": scaled,
@@ -214,47 +219,45 @@ def SharedModel(
         scored = ScoreShared(**model, **device).split(tuple(each), **each).combine(list(each))
         second = workflow.add(scored, name="newcomers")
     order = [i for member in (True, False) for i, m in enumerate(members) if m == member]
-    spaces = {"voxels": voxels, "scalings": scalings, "masks": masks}
+    spaces = {"voxels": voxels, "scalings": scalings, "masks": masks, "own": latents}
+    more = {} if second is None else {f"more_{name}": getattr(second, name) for name in PARTED}
     ended = workflow.add(
         AlignShared(
             labels=[labels[i] for i in order],
             persons=[persons[i] for i in order],
-            scores=first.score,
-            latents=first.latents,
-            more_scores=None if second is None else second.score,
-            more_latents=None if second is None else second.latents,
+            **{name: getattr(first, name) for name in PARTED},
+            **more,
             **{name: [files[i] for i in order] for name, files in spaces.items()},
         )
     )
-    return fitted.model, fitted.config, ended.scores, ended.pairs
+    return fitted.model, fitted.config, ended.scores, ended.pairs, ended.own_pairs
 
 
-@workflow.define(outputs={"scores": File, "pairs": File})
+@workflow.define(outputs={"scores": File, "pairs": File, "own_pairs": File})
 def AlignShared(
     labels: list[str],
     persons: list[str],
-    scores: list[File],
+    score: list[File],
     latents: list[File],
+    held_out: list[File],
+    own: list[File],
     voxels: list[File],
     scalings: list[File],
     masks: list[File],
-    more_scores: list[File] | None = None,
+    more_score: list[File] | None = None,
     more_latents: list[File] | None = None,
+    more_held_out: list[File] | None = None,
 ):
-    """Members and newcomers of a shared model together: one table, one alignment."""
-    table = workflow.add(GatherTables(tables=[*scores, *(more_scores or [])]))
-    aligned = workflow.add(
-        Align(
-            labels=labels,
-            persons=persons,
-            latents=[*latents, *(more_latents or [])],
-            voxels=voxels,
-            scalings=scalings,
-            masks=masks,
-            n_permutations=0,
-        )
-    )
-    return table.table, aligned.pairs
+    """Members and newcomers of a shared model together: one table, one alignment, and that of their own models.
+
+    Both alignments are of held-out places: at the others the shared model was trained to agree.
+    """
+    table = workflow.add(GatherTables(tables=[*score, *(more_score or [])]))
+    same = {"labels": labels, "persons": persons, "voxels": voxels, "scalings": scalings, "masks": masks}
+    same |= {"held_out": [*held_out, *(more_held_out or [])], "n_permutations": 0}
+    aligned = workflow.add(Align(**same, latents=[*latents, *(more_latents or [])]), name="together")
+    apart = workflow.add(Align(**same, latents=own), name="apart")
+    return table.table, aligned.pairs, apart.pairs
 
 
 @workflow.define(
@@ -354,16 +357,16 @@ def GroupScience(
             members=members or [True] * len(labels),
             scaled=scaled,
             frames=frames,
+            latents=latents,
             shared=shared,
         )
         models = workflow.add(trained.split(kind=kinds).combine("kind"))
-        apart = workflow.add(Align(**whose, **spaces, latents=latents, n_permutations=0))
         table = SharedTable(
             kinds=kinds,
             scores=models.scores,
             alignments=models.pairs,
             independent=metrics,
-            independent_alignment=apart.pairs,
+            independent_alignments=models.own_pairs,
         )
         made = {"shared": workflow.add(table).table, "shared_models": models.model, "shared_configs": models.config}
     else:

@@ -1,7 +1,7 @@
 """Several recordings on the voxels that all of them share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from pydra_vae.bids.tables import read_table
 from pydra_vae.stats.mantel import upper
 from pydra_vae.stats.parcels import centroids, parcel_means
-from pydra_vae.stats.shared_voxels import coarsest, shared_rows
+from pydra_vae.stats.shared_voxels import MIN_SHARED, coarsest, shared_rows
 from pydra_vae.stats.spatial_nulls import balanced
 from pydra_vae.tasks._io import load_array
 from pydra_vae.tasks._space import Space
@@ -63,6 +63,17 @@ class SharedSpace:
             reference=reference,
             space=Space.load(voxels[reference], scalings[reference], masks[reference]),
         )
+
+    def only(self, chosen: Sequence[Path]) -> "SharedSpace":
+        """The same at those places alone where (K,) files of all recordings have a 1."""
+        marks = self.arrays(chosen, "marks of voxels")
+        kept = np.all([mark[rows] == 1 for mark, rows in zip(marks, self.rows, strict=True)], axis=0)
+        if kept.sum() < MIN_SHARED:
+            raise ValueError(
+                f"{kept.sum()} of {kept.size} shared voxels are chosen in all {len(self.labels)} recordings and at "
+                f"least {MIN_SHARED} are needed: use larger masks"
+            )
+        return replace(self, rows=self.rows[:, kept])
 
     @property
     def own(self) -> np.ndarray:

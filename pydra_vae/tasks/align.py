@@ -27,6 +27,7 @@ def Align(
     pca: list[File] | None = None,
     gradients: list[File] | None = None,
     persons: list[str] | None = None,
+    held_out: list[File] | None = None,
     n_permutations: int = 1000,
     seed: int = 0,
 ):
@@ -55,6 +56,9 @@ def Align(
     persons : list of str, optional
         Whose each recording is; recordings of one person are a floor and never count as subjects. All different by
         default.
+    held_out : list of file, optional
+        (K,) of each, 1 for the voxels that count (ScoreShared): models that were trained to agree are compared where
+        they were not. All by default.
     n_permutations : int
         Draws of each null; 0: none is drawn.
     seed : int
@@ -85,6 +89,7 @@ def Align(
     at_least_two(labels, "alignment")
     check_lengths(labels, latents=latents, other_seed=other_seed, pca=pca, gradients=gradients)
     group = SharedSpace.load(labels, voxels, scalings, masks, persons)
+    group = group if held_out is None else group.only(held_out)
     parcel = group.parcels(parcels_or_blocks(group.space.parcel[group.own], group.space.mm[group.own]))
     rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
     for source, files in {"cvae": latents, "pca": pca, "diffusion": gradients}.items():

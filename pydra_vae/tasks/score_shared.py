@@ -8,7 +8,7 @@ from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
 
-@step(outputs={"score": File, "latents": File})
+@step(outputs={"score": File, "latents": File, "held_out": File})
 def ScoreShared(
     model: File,
     config: File,
@@ -52,6 +52,8 @@ def ScoreShared(
         steps n_test.
     latents : file
         (K, D) float32.
+    held_out : file
+        (K,) int8: 1 for the subject's voxels at the places that no part of the model was trained on.
     """
     import numpy as np
 
@@ -104,7 +106,10 @@ def ScoreShared(
         "steps": steps,
         "n_test": len(x),
     }
-    return write_table("score.tsv", [row]), Path.cwd() / "latents.npy"
+    held_out = np.zeros(len(latents), dtype=np.int8)
+    held_out[rows[test]] = 1
+    np.save("held_out.npy", held_out)
+    return write_table("score.tsv", [row]), Path.cwd() / "latents.npy", Path.cwd() / "held_out.npy"
 
 
 def _choose_part(shared, made: dict, subject, part, train) -> tuple[str, int, int]:

@@ -18,7 +18,7 @@ def SharedTable(
     scores: list[File],
     alignments: list[File],
     independent: list[File],
-    independent_alignment: File | None = None,
+    independent_alignments: list[File] | None = None,
 ):
     """Price in error and gain in alignment of shared models, beside independent models and PCA.
 
@@ -29,12 +29,12 @@ def SharedTable(
     scores : list of file
         Rows of ScoreShared of each kind (GatherTables).
     alignments : list of file
-        Pairs of Align on the latents of each kind.
+        Pairs of Align on the latents of each kind, at held-out places.
     independent : list of file
         Tables with participant_id and mse_test of a model of each subject of its own: SubjectMetrics (the rows of
         the CVAE on the delivered split) or ScoreFit.
-    independent_alignment : file, optional
-        Pairs of Align on the latents of those.
+    independent_alignments : list of file, optional
+        Pairs of Align on the latents of those, at the places that each kind holds out.
 
     Returns
     -------
@@ -54,6 +54,7 @@ def SharedTable(
             "give one of each for each kind"
         )
     own = _independent([read_table(path) for path in independent])
+    apart = _relation(pd.concat(map(read_table, independent_alignments))) if independent_alignments else None
     rows = []
     for kind, score, pairs in zip(kinds, scores, alignments, strict=True):
         table, aligned = read_table(score), _relation(read_table(pairs))
@@ -63,7 +64,7 @@ def SharedTable(
     rows.append(
         {"kind": "independent", "member": "independent", "n_subjects": len(own), "mse_test": own.mean()}
         | {"price_percent": 0.0}
-        | _alignment(None if independent_alignment is None else _relation(read_table(independent_alignment)))
+        | _alignment(apart)
     )
     rows += _controls([read_table(path) for path in scores], own)
     return write_table("table.tsv", pd.DataFrame(rows, columns=list(COLUMNS)))

@@ -42,6 +42,27 @@ def tables(out):
     return [pd.read_csv(path, sep="\t") for path in (out.pairs, out.nulls, out.template)]
 
 
+def test_models_that_agree_where_they_were_trained_are_compared_elsewhere(tmp_path):
+    rng = np.random.default_rng(3)
+    files = write_group(tmp_path / "in", rng, 2)
+    files.pop("other_seed")
+    held_out = rng.random(len(np.load(files["latents"][0]))) < 0.3
+    z = rng.normal(size=(2, len(held_out), D))
+    files |= {"voxels": files["voxels"][:1] * 2, "scalings": files["scalings"][:1] * 2, "masks": files["masks"][:1] * 2}
+    files["latents"] = [save(tmp_path / f"{s}.npy", np.where(held_out[:, None], z[s], z[0])) for s in range(2)]
+    marks = [save(tmp_path / f"held_out_{s}.npy", held_out.astype(np.int8)) for s in range(2)]
+    given = {**files, "n_permutations": 0}
+    everywhere, elsewhere = (
+        tables(call(Align, cwd=tmp_path / name, **given, **more))[0].iloc[0]
+        for name, more in (("all", {}), ("held-out", {"held_out": marks}))
+    )
+    assert everywhere["disparity"] < 0.6 and elsewhere["disparity"] > 0.95
+    assert elsewhere["n_voxels"] == held_out.sum()
+    save(tmp_path / "few.npy", (np.arange(len(held_out)) < 9).astype(np.int8))
+    with pytest.raises(ValueError, match=r"9 of \d+ shared voxels are chosen in all 2 recordings and at least 30"):
+        call(Align, cwd=tmp_path / "few", **given, held_out=[tmp_path / "few.npy"] * 2)
+
+
 def test_a_planted_common_space_is_found_beside_its_floor_and_its_nulls(tmp_path):
     files = write_group(tmp_path / "in", np.random.default_rng(0), 4)
     out = call(Align, cwd=tmp_path / "out", **files, n_permutations=60)

@@ -81,7 +81,9 @@ def score_of(fitted, subject, label, folder, **part):
     made = call(
         ScoreShared, cwd=folder, model=fitted.model, config=fitted.config, **subject, label=label, device="cpu", **part
     )
-    return read_table(made.score).iloc[0], np.load(made.latents)
+    score, held_out = read_table(made.score).iloc[0], np.load(made.held_out)
+    assert len(held_out) == len(np.load(made.latents)) and held_out.sum() == score["n_test"]
+    return score, np.load(made.latents)
 
 
 @pytest.mark.parametrize("kind", ["shared_decoder", "subject_decoders"])
@@ -217,7 +219,7 @@ def test_the_table_prices_each_subject_against_its_own_model(tmp_path):
             scores=[rows("shared_decoder", members)],
             alignments=[pairs("pairs", aligned)],
             independent=[write_table(tmp_path / "metrics.tsv", independent)],
-            independent_alignment=pairs("independent", {pair: 0.9 for pair in aligned}),
+            independent_alignments=[pairs("independent", {pair: 0.9 for pair in aligned})],
         ).table
     ).set_index(["kind", "member"])
     training, joined = table.loc[("shared_decoder", "training")], table.loc[("shared_decoder", "joined")]
