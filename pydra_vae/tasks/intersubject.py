@@ -80,9 +80,8 @@ def IntersubjectCorrelation(
     facts = {"n_subjects": int(numbers.max()) + 1, "left_out": left_out}
     rows = []
     for name, data in models.items():
-        for shifted in (False, True):
-            r = intersubject_correlation(data, group.rows, numbers, used, shifted)
-            model = name + " (shifted)" * shifted
+        found = intersubject_correlation(data, group.rows, numbers, used)
+        for model, r in zip((name, f"{name} (shifted)"), found, strict=True):
             rows += [{"model": model} | facts | row for row in _by_network(r, group.space.network[group.own])]
     return write_table("isc.tsv", pd.DataFrame(rows, columns=COLUMNS))
 

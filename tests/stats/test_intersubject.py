@@ -15,11 +15,10 @@ def test_planted_share_of_a_common_series(share):
     rng = np.random.default_rng(0)
     common = rng.normal(size=(K, T))
     x = np.sqrt(share) * common + np.sqrt(1 - share) * rng.normal(size=(N, K, T))
-    r = intersubject_correlation(list(x), EVERYWHERE, np.arange(N), ALL)
+    r, shifted = intersubject_correlation(list(x), EVERYWHERE, np.arange(N), ALL)
     # with the mean of N − 1 others, whose own parts cancel
     expected = share / np.sqrt(share + (1 - share) / (N - 1))
     assert r.mean() == pytest.approx(expected, abs=0.01)
-    shifted = intersubject_correlation(list(x), EVERYWHERE, np.arange(N), ALL, shifted=True)
     assert shifted.mean() == pytest.approx(0, abs=0.02)
 
 
@@ -27,8 +26,8 @@ def test_recordings_of_one_person_are_not_correlated_with_each_other():
     rng = np.random.default_rng(1)
     persons = np.repeat(np.arange(10), 2)
     x = rng.normal(size=(10, K, T))[persons] + 0.1 * rng.normal(size=(N, K, T))
-    assert abs(intersubject_correlation(list(x), EVERYWHERE, persons, ALL).mean()) < 0.02
-    as_if = intersubject_correlation(list(x), EVERYWHERE, np.arange(N), ALL).mean()
+    assert abs(intersubject_correlation(list(x), EVERYWHERE, persons, ALL)[0].mean()) < 0.02
+    as_if = intersubject_correlation(list(x), EVERYWHERE, np.arange(N), ALL)[0].mean()
     # the sum of the others holds the same person once and nine others twice
     assert as_if == pytest.approx(0.99 / np.sqrt(9 * 4 + 1), abs=0.02)
 
@@ -41,9 +40,9 @@ def test_rows_frames_and_functions():
     used = rng.random(T) < 0.8
     broken = np.where(used, x[1], 1e6)[order]
     rows = np.stack([order, np.arange(K)])
-    r = intersubject_correlation([x[0], lambda index: broken[index]], rows, np.arange(2), used)
+    r = intersubject_correlation([x[0], lambda index: broken[index]], rows, np.arange(2), used)[0]
     assert r == pytest.approx(np.ones(K))
     x[0, order[3]] = 1
-    assert np.isnan(intersubject_correlation([x[0], broken], rows, np.arange(2), used)).tolist() == [
+    assert np.isnan(intersubject_correlation([x[0], broken], rows, np.arange(2), used)[0]).tolist() == [
         k == 3 for k in range(K)
     ]
