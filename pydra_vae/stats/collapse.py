@@ -16,6 +16,7 @@ Noisy data lower both in a healthy model too: `reference`, the reconstruction of
 size, moves the thresholds of over-regularisation to half of what PCA reaches.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -77,7 +78,7 @@ def detect_collapse(
     mu: np.ndarray,
     logvar: np.ndarray | None = None,
     weights: np.ndarray | None = None,
-    reference: np.ndarray | None = None,
+    reference: np.ndarray | Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Judge a fitted autoencoder on some samples.
@@ -94,8 +95,8 @@ def detect_collapse(
         mean nothing) the criterion on KL is left out.
     weights : (F,) array, optional
         Features of weight 0 do not count.
-    reference : (N, F) array, optional
-        Reconstruction by a PCA of D components.
+    reference : (N, F) array or function, optional
+        Reconstruction by a PCA of D components, or what makes it of rows of x.
     seed : int
 
     Raises
@@ -122,7 +123,8 @@ def detect_collapse(
     ratio, swap = _variance_ratio(inputs, decoded), swap_ratio(inputs, decoded, swap_with)
     floor = None
     if reference is not None:
-        linear = sample(reference)[:, columns]
+        linear = reference(sample(x)) if callable(reference) else sample(reference)
+        linear = linear[:, columns]
         floor = _variance_ratio(inputs, linear), swap_ratio(inputs, linear, swap_with)
     mu = np.asarray(sample(mu), dtype=np.float64)
     informative = None

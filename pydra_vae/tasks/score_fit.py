@@ -54,7 +54,7 @@ def ScoreFit(
     from pydra_vae.bids.tables import write_table
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.stats.pca import fit_pca
-    from pydra_vae.stats.splits import TRAIN
+    from pydra_vae.stats.splits import TEST, TRAIN, VALIDATION
     from pydra_vae.tasks import _io, _models
     from pydra_vae.training.devices import reproducible, resolve_device
 
@@ -67,10 +67,11 @@ def ScoreFit(
     else:
         pca = _io.first_components(controls, size, x.shape[1])
     space = None if None in (scaling, mask, voxels) else _labelled(voxels, scaling, mask, seed)
-    held_out = np.flatnonzero(split != TRAIN)
+    parts = [np.flatnonzero(split == code) for code in (VALIDATION, TEST)]
+    inputs = x[np.concatenate(parts)]  # test voxels last, so that they are a slice and no copy
     with gpu_slot(device) as slot, reproducible(made["seed"], made["threads"]):
         network, on = _models.load_model(model, made), resolve_device(slot)
-        outputs = _through(network, x[held_out], on)
+        outputs = _through(network, inputs, on)
         latents = None if space is None else _through(network, x[space["rows"]], on)[0]
     row = {
         "setting": setting,
@@ -79,7 +80,7 @@ def ScoreFit(
         "beta": made.get("beta"),
         "mmd_weight": made.get("mmd_weight", 0.0),
         "annealing": made.get("annealing", "linear"),
-        **_figures(x[held_out], outputs, split[held_out], pca, weights, made["kl_weight"] > 0, seed),
+        **_figures(inputs, outputs, len(parts[0]), pca, weights, made["kl_weight"] > 0, seed),
         **_separability(latents, space, seed),
         "best_step": made["best_step"],
         "seconds": made["seconds"],
@@ -95,34 +96,36 @@ def _through(network, x, device):
 
     blocks = list(encode(network, x, device))
     mu, log_variance = (np.concatenate([block[i] for block in blocks]) for i in (1, 2))
-    return mu, log_variance, np.concatenate([block for _, block in decode(network, mu, device)])
+    decoded = np.empty((len(mu), x.shape[1]), np.float32)
+    for rows, block in decode(network, mu, device):
+        decoded[rows] = block
+    return mu, log_variance, decoded
 
 
-def _figures(x, outputs, split, pca, weights, has_kl: bool, seed: int) -> dict:
-    """Errors on validation and test voxels, and the detector's figures on those that JudgeFit takes."""
+def _figures(x, outputs, n_validation: int, pca, weights, has_kl: bool, seed: int) -> dict:
+    """Errors on validation and test voxels, in this order, and the detector's figures on those that JudgeFit takes."""
     import numpy as np
 
     from pydra_vae.stats.collapse import detect_collapse, kl_per_unit
     from pydra_vae.stats.reconstruction import compare
-    from pydra_vae.stats.splits import TEST, VALIDATION
 
     mu, log_variance, decoded = outputs
     errors = compare(x, {"": decoded, "pca_": pca.reconstruct}, weights)
-    validation, test = split == VALIDATION, split == TEST
-    judged = test if test.sum() > 1 else validation
+    validation, test = slice(0, n_validation), slice(n_validation, None)
+    judged = test if len(x) - n_validation > 1 else validation
     verdict = detect_collapse(
         x[judged],
         decoded[judged],
         mu[judged],
         log_variance[judged] if has_kl else None,
         weights=weights,
-        reference=pca.reconstruct(x[judged]),
+        reference=pca.reconstruct,
         seed=seed,
     )
     kl = kl_per_unit(mu[judged].astype(float), log_variance[judged].astype(float)).sum()
 
     def mse(of, rows):
-        return errors[of].mse(rows) if rows.any() else np.nan
+        return errors[of].mse(rows) if len(x[rows]) else np.nan
 
     return {
         "mse_val": mse("", validation),
