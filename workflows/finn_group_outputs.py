@@ -39,6 +39,11 @@ def targets(output: Path) -> dict[str, Path]:
     return found | {"index": output / "index.html"}
 
 
+def shared_target(output: Path, kind: str) -> Path:
+    """Where a shared model of one kind goes."""
+    return output / f"group_desc-{kind.replace('_', '')}_model.safetensors"
+
+
 def deliver_group(
     outputs: Any, across: Mapping[str, Any], output: Path, metrics: Sequence[Path], kinds: Sequence[str]
 ) -> None:
@@ -69,4 +74,4 @@ def deliver_group(
     for kind, model, config in models:
         made = json.loads(Path(config).read_text(encoding="utf-8"))
         beside = made | sidecar(f"Weights of a model shared by several subjects: {kind}", metrics, {"": output})
-        deliver(Path(model), output / f"group_desc-{kind.replace('_', '')}_model.safetensors", beside)
+        deliver(Path(model), shared_target(output, kind), beside)

@@ -16,7 +16,7 @@ from pydra_vae.bids.plan import SubjectPlan, plan_again
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import chosen_analyses, step_options
 from pydra_vae.workflows.finn_group import BROUGHT, KINDS, OUTPUTS, PARTS, GroupScience, SubjectForGroup
-from pydra_vae.workflows.finn_group_outputs import deliver_group, targets
+from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target, targets
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
 
@@ -30,6 +30,7 @@ NEEDED = {
 }
 METRICS = "_desc-cvae_metrics.tsv"
 COLUMNS = {"participant_id", "model", "split"}
+OF_PERSONS = ("statistics", "identification")  # tests whose units are persons, not their recordings
 NATIVE = (None, "T1w", "func")  # spaces in which each brain lies where it was scanned
 
 
@@ -95,8 +96,13 @@ def run_group(
     if options.dry_run:
         for label, path in tables.items():
             print(f"{label}: reads {path}")
-        print("\n".join(f"writes {target}" for target in targets(output).values()))
-        return 0
+        group.subjects(problems)  # says whose runs are not there
+        made = group.expected()
+        kinds = (options.shared_kinds or KINDS) if "shared_models" in made else []
+        print("\n".join(f"writes {target}" for name, target in targets(output).items() if name in made))
+        print("\n".join(f"writes {shared_target(output, kind)}" for kind in kinds), end="\n" if kinds else "")
+        print("nothing was run (--dry-run)")
+        return 1 if problems else 0
     running = {
         "work_dir": work,
         "n_procs": n_procs,
@@ -150,7 +156,7 @@ class Group:
         """Those that these subjects allow; `skipped` then says why not the others."""
         n_persons = len(set(self.persons.values()))
         if len(self.tables) < 2:
-            self.skipped |= dict.fromkeys(analyses, "it needs two subjects, and there is one")
+            self.skipped |= dict.fromkeys(analyses, "two subjects are needed, and there is one")
         elif n_persons > 1 and (native := self._native()):
             reason = (
                 f"{', '.join(native)} lie in a space of their own, where the same voxel is another place in each "
@@ -159,8 +165,8 @@ class Group:
             if self.options.analyses and analyses:
                 raise InputError(f"--analyses {' '.join(analyses)}: {reason}")
             self.skipped |= dict.fromkeys(analyses, reason)
-        elif "identification" in analyses and n_persons == 1:
-            self.skipped["identification"] = "all recordings are of one person"
+        elif n_persons == 1:
+            self.skipped |= {name: "all recordings are of one person" for name in OF_PERSONS if name in analyses}
         elif "identification" in analyses and not self._can_refit():
             self.skipped["identification"] = "the models were given (--model), so no half can be fitted like them"
         self._say_skipped()
@@ -224,13 +230,21 @@ class Group:
     def parts(self, brought: Mapping[str, Any]) -> dict[str, GroupScience]:
         """One `GroupScience` for each part of the analyses, over what the subjects brought."""
         if len(brought) < 2:
-            self.skipped |= dict.fromkeys(self.analyses, "it needs two subjects, see the failures above")
+            self.skipped |= dict.fromkeys(self.analyses, "two subjects are needed, see the failures above")
             return {}
         inputs = self._science(brought)
+        return {part: GroupScience(part=part, **inputs) for part in self._parts()}
+
+    def _parts(self) -> list[str]:
         parts = [part for name in self.analyses for part in PARTS.get(name, (name,))]
-        if self.options.score is None:
-            parts = [part for part in parts if part != "score"]
-        return {part: GroupScience(part=part, **inputs) for part in parts}
+        return [part for part in parts if part != "score" or self.options.score is not None]
+
+    def expected(self) -> set[str]:
+        """Names of the outputs that a run would give."""
+        found = {name for name in GATHERED if any(self._table(label, name).is_file() for label in self.tables)}
+        if "sweep" in found:
+            found |= {"choice", "curve"}
+        return {"table", "index", *found, *(name for part in self._parts() for name in OUTPUTS[part])}
 
     def found(self, outcome: Outcome) -> dict[str, Any]:
         """What came of the parts, by name; `skipped` says what failed."""

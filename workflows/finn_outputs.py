@@ -12,6 +12,7 @@ from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.workflows.finn_columns import described
+from pydra_vae.workflows.finn_science import OUTPUTS as OF_ANALYSES
 
 # Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
 FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
@@ -62,6 +63,13 @@ ANALYSIS_FILES = {
     name: derivative_name({}, suffix, extension, **entities)
     for name, (suffix, extension, entities, *_) in ANALYSES.items()
 }
+
+
+def expected(analyses: Sequence[str], model: Mapping[str, Any]) -> set[str]:
+    """Names of the outputs that these analyses give on real data; a given model has no history."""
+    chosen = {name for analysis in analyses for name in OF_ANALYSES[analysis]} - {"latent_recovery"}
+    made = set(FILES) - ({"history"} if model["model"] is not None else set())
+    return {*made, *chosen, "denoised", "report"}
 
 
 def common_entities(plan: SubjectPlan) -> dict[str, str]:

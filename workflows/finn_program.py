@@ -33,7 +33,7 @@ from pydra_vae.workflows.finn_inputs import (
     refused,
     science_inputs,
 )
-from pydra_vae.workflows.finn_outputs import deliver_subject, plan_files, targets
+from pydra_vae.workflows.finn_outputs import deliver_subject, expected, plan_files, targets
 
 MAX_PROCS = 8
 
@@ -127,7 +127,8 @@ def participant(
         return 2
     plans = fits
     if options.dry_run:
-        dry_run(plans, voxels, output)
+        made = {plan.label: expected(possible_analyses(plan, analyses, console), model) for plan in plans}
+        dry_run(plans, voxels, output, made)
         return 1 if problems else 0
 
     dataset = {dataset_label(options.derivatives): options.derivatives}
@@ -180,7 +181,9 @@ def _voxels(plan: SubjectPlan, problems: dict[str, str]) -> tuple[int, str] | No
         return None
 
 
-def dry_run(plans: list[SubjectPlan], voxels: dict[str, tuple[int, str]], output: Path) -> None:
+def dry_run(
+    plans: list[SubjectPlan], voxels: dict[str, tuple[int, str]], output: Path, made: dict[str, set[str]]
+) -> None:
     """Say what would be read and written; reads headers and masks only."""
     for plan in plans:
         n_voxels, source = voxels[plan.label]
@@ -189,8 +192,9 @@ def dry_run(plans: list[SubjectPlan], voxels: dict[str, tuple[int, str]], output
             print(f"  reads  {run_.bold}  ({frames} frames)")
         atlas = f" {plan.atlas}" if plan.atlas else ""
         print(f"  mask   {n_voxels:,} voxels, from the {source}{atlas}")
-        for _, _, target in targets(plan, output):
-            print(f"  writes {target}")
+        for name, _, target in targets(plan, output):
+            if name in made[plan.label]:
+                print(f"  writes {target}")
     print("nothing was run (--dry-run)")
 
 

@@ -138,6 +138,8 @@ def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "sub-01: 2 run(s)" in done.stdout
     assert "voxels" in done.stdout and "desc-denoised_bold.nii.gz" in done.stdout
+    assert "_samples.tsv" in done.stdout  # and nothing that was not asked for, or needs planted truth
+    assert not any(name in done.stdout for name in ("_sweep.tsv", "_divergence.tsv", "_recovery.tsv"))
     assert list(tmp_path.iterdir()) == []
 
 
