@@ -14,6 +14,8 @@ SPACES = {
     "dvars": "DVARS",
     "cvae, rotated": "CVAE, random axes",
     "cvae, gaussian": "CVAE, Gaussian",
+    "pca whitened": "Whitened PCA",
+    "cvae whitened": "Whitened CVAE",
     "labels shuffled": "Labels shuffled",
     "smoothing": "Smoothing",
 }
@@ -29,6 +31,8 @@ def number(value, digits: int = 3) -> str:
     --------
     >>> number(0.014873), number(-1393.07), number(None), number(139501), number(0.0000012)
     ('0.0149', '−1,393', '–', '139,501', '1.2e−6')
+    >>> number(0.000999, 2)
+    '0.0010'
     """
     if value is None or isinstance(value, str) or not math.isfinite(value):
         return MISSING if value is None or isinstance(value, str) or math.isnan(value) else _infinite(value)
@@ -38,7 +42,8 @@ def number(value, digits: int = 3) -> str:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 0.0009996 has the decimals of 0.001
+    decimals = max(0, digits - 1 - math.floor(math.log10(rounded)))
     return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 
@@ -79,7 +84,7 @@ def space_name(name: str) -> str:
     Examples
     --------
     >>> space_name("cvae whitened"), space_name("pca-16"), space_name("raw"), space_name("control: pca error")
-    ('CVAE whitened', 'PCA-16', 'Raw series', 'Control: PCA error')
+    ('Whitened CVAE', 'PCA-16', 'Raw series', 'Control: PCA error')
     """
     if name in SPACES:
         return SPACES[name]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydra_vae.bids.sidecars import versions
-from pydra_vae.reports.formats import count
+from pydra_vae.reports.formats import count, listed
+from pydra_vae.reports.group_missing import failed_names
 from pydra_vae.reports.group_sections import sections
 from pydra_vae.reports.group_tables import Tables
 from pydra_vae.reports.loaded import LIBRARIES
@@ -69,6 +70,12 @@ class GroupReport:
         safetensors with fc, cvae, pca: parcel × parcel matrices of the example subject (ConnectivityGeometry).
     parcels : Path or None
         One row a parcel of these matrices, with its network.
+    linear_skip : str
+        "pca" where the fits have a linear path that starts as PCA: two fits of one subject are then alike by making.
+    gradients_info : Path or None
+        JSON of DiffusionEmbedding of a subject: level, affinity, sparsity, alpha.
+    frequency_unit : str
+        Of the spectra of new series, such as "Hz"; "" where it is not known.
     """
 
     metrics: tuple[Path, ...]
@@ -115,6 +122,9 @@ class GroupReport:
     background_name: str = "background image"
     matrices: Path | None = None
     parcels: Path | None = None
+    linear_skip: str = ""
+    gradients_info: Path | None = None
+    frequency_unit: str = ""
 
     def write(self, path: Path) -> Path:
         """Write the page; the same inputs give the same bytes.
@@ -128,7 +138,7 @@ class GroupReport:
         html = render(
             "index.html",
             title=self.dataset or "Subjects",
-            lead=_lead(tables.metrics, self.failures),
+            lead=_lead(tables.metrics, self.failures, tables),
             simulated=self.simulated,
             failures=self.failures,
             sections=[*_filled(sections(tables)), _parameters(self.parameters)],
@@ -143,9 +153,10 @@ def _filled(found: Sequence[Section]) -> list[Section]:
     return [section for section in found if any(fragment.strip() for fragment in section.fragments)]
 
 
-def _lead(table, failures) -> str:
+def _lead(table, failures, tables) -> str:
     text = count(table["participant_id"].nunique(), "subject")
-    return f"{text} analysed" + (f", {len(failures)} failed" if failures else "")
+    text = f"{text} analysed" + (f", {len(failures)} failed" if failures else "")
+    return text + (f"; of the group's analyses, {listed(failed_names(tables))} failed" if failed_names(tables) else "")
 
 
 def _parameters(parameters) -> Section:

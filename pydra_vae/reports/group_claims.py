@@ -11,9 +11,10 @@ import numpy as np
 from pydra_vae.reports import group_sentences as say
 from pydra_vae.reports import group_sentences_across as across
 from pydra_vae.reports.formats import MISSING, fixed, model_name, number, signed, space_name
-from pydra_vae.reports.group_findings import AGREES, DIFFERS, Claim, Finding
-from pydra_vae.reports.group_tables import Tables, by_subject, control_of, mean_of, paired, rows
+from pydra_vae.reports.group_findings import Claim, Finding
+from pydra_vae.reports.group_tables import Tables, better_linear, by_subject, control_of, mean_of, paired, rows
 
+LINEAR = ("pca", "ica")  # of the CVAE's size; the better one is its control
 NAMES = {"cvae, rotated": "the same on random axes", "diffusion": "diffusion"}
 
 
@@ -41,13 +42,10 @@ def _denoising(tables: Tables) -> Iterator[Claim]:
         )  # fmt: skip
     emse = mean_of(metrics, "emse_frame", model="cvae")
     if np.isfinite(emse) and len(ours):
-        ratio = emse / ours.mean()
-        alike = 0.5 < ratio < 2
-        text = f"The error of one volume is {number(ratio, 2)} times that over time (paper: 1.4)."
+        of_pca = mean_of(metrics, "emse_frame", model=pca)
         yield Claim(
             "emse", "The error is alike over voxels and over time points (EMSE)", "0.0015", number(emse),
-            f"{short}: {number(mean_of(metrics, 'emse_frame', model=pca))}",
-            Finding(text, AGREES if alike else DIFFERS),
+            f"{short}: {number(of_pca)}", say.emse(emse / ours.mean(), of_pca / control.mean()),
         )  # fmt: skip
     gains = {name: mean_of(metrics, "gain_mean", model=name) for name in ("cvae", "shrinkage", pca)}
     if np.isfinite(gains["cvae"]):
@@ -83,10 +81,12 @@ def _size(tables: Tables) -> Iterator[Claim]:
         return
     chosen, low, high, pca = (choice.get(name) for name in ("size", "low", "high", "pca_size"))
     interval = f" ({low} to {high})" if chosen is not None and low is not None and low != high else ""
+    near = {name: choice.get(name) for name in ("near_size", "pca_near_size")}
+    near = {name: "" if n is None else f"; within {100 * choice['near_within']:.0f} %: {n}" for name, n in near.items()}
     yield Claim(
         "size", "Nine latent dimensions trade fidelity against complexity", "9 (“empirically”)",
-        "no elbow" if chosen is None else f"{chosen}{interval}",
-        f"PCA, same rule: {'no elbow' if pca is None else pca}",
+        ("no elbow" if chosen is None else f"{chosen}{interval}") + near["near_size"],
+        f"PCA, same rule: {'no elbow' if pca is None else pca}{near['pca_near_size']}",
         say.size(choice),
     )  # fmt: skip
 
@@ -123,7 +123,7 @@ def _structure(tables: Tables) -> Iterator[Claim]:
                 "scale", "CVAE maps reflect finer scales than diffusion embedding", "no number",
                 f"{fixed(lengths['cvae'], 1)} mm",
                 "; ".join(f"{space_name(name)}: {fixed(v, 1)} mm" for name, v in others.items()),
-                say.scale(lengths["cvae"], lengths["diffusion"]),
+                say.scale(*(lengths[name] for name in ("cvae", "diffusion", "pca"))),
             )  # fmt: skip
     yield from _individuality(tables)
     if table is not None and len(ours := rows(table, space="cvae")):
@@ -131,7 +131,7 @@ def _structure(tables: Tables) -> Iterator[Claim]:
         moran, pca = (mean_of(table, "morans_i", space=name) for name in ("cvae", "pca"))
         yield Claim(
             "smoothness", "Latent maps are smooth and anatomically coherent", "no number", f"Moran's I {fixed(moran)}",
-            f"PCA: {fixed(pca)}", say.smoothness(moran, null, float((ours["p"].astype(float) < 0.05).mean())),
+            f"PCA: {fixed(pca)}", say.smoothness(moran, null, float((ours["p"].astype(float) < 0.05).mean()), pca),
         )  # fmt: skip
 
 
@@ -144,15 +144,17 @@ def _individuality(tables: Tables) -> Iterator[Claim]:
             ("cvae", "subjects", "cvae"),
             ("diffusion", "subjects", "diffusion"),
             ("floor", "same subject, other seed", "cvae"),
+            ("pca", "subjects", "pca whitened"),
         )
     }  # fmt: skip
     if np.isfinite(r["cvae"]) and np.isfinite(r["diffusion"]):
         control = f"Diffusion: {fixed(r['diffusion'])}"
-        control += f"; same subject, other seed: {fixed(r['floor'])}" if np.isfinite(r["floor"]) else ""
+        control += f"; whitened PCA: {fixed(r['pca'])}" if np.isfinite(r["pca"]) else ""
+        control += f"; {tables.floor_name}: {fixed(r['floor'])}" if np.isfinite(r["floor"]) else ""
         yield Claim(
             "individuality", "CVAE maps reflect more individual variation than diffusion embedding", "no number",
             f"r between subjects {fixed(r['cvae'])}", control,
-            across.individuality(r["cvae"], r["diffusion"], r["floor"]),
+            across.individuality(r["cvae"], r["diffusion"], r["floor"], r["pca"], tables.same_start),
         )  # fmt: skip
 
 
@@ -161,21 +163,27 @@ def _networks(tables: Tables) -> Iterator[Claim]:
         return
     silhouette = {name: mean_of(table, "silhouette", space=name) for name in ("cvae", "raw", "labels shuffled")}
     if np.isfinite(silhouette["cvae"]):
+        name = better_linear(table, "silhouette", LINEAR)
+        linear = mean_of(table, "silhouette", space=name)
+        beside = {"raw series": silhouette["raw"], space_name(name): linear,
+                  "labels shuffled": silhouette["labels shuffled"]}  # fmt: skip
         yield Claim(
             "clustering", "No clear clustering by network", "no number", f"silhouette {fixed(silhouette['cvae'])}",
-            f"raw series: {fixed(silhouette['raw'])}; labels shuffled: {fixed(silhouette['labels shuffled'])}",
-            say.clustering(*silhouette.values()),
+            "; ".join(f"{key}: {fixed(value)}" for key, value in beside.items() if np.isfinite(value)),
+            say.clustering(*silhouette.values(), (name, linear)),
         )  # fmt: skip
-    accuracies = paired(table, "knn_accuracy", "space", ("cvae", "raw", "pca"))
+    name = better_linear(table, "knn_accuracy", LINEAR)
+    accuracies = paired(table, "knn_accuracy", "space", ("cvae", "raw", name))
     if accuracies and len(accuracies[0]):
         cvae, raw, pca = accuracies
         chance, mm = mean_of(table, "chance", space="cvae"), mean_of(table, "knn_accuracy", space="mm")
         place = f"; position in mm: {fixed(mm)}" if np.isfinite(mm) else ""
+        others = {space: mean_of(table, "knn_accuracy", space=space) for space in ("pca-16", "diffusion")}
         yield Claim(
             "separability", "Latents improve the separability of Yeo's 17 networks", "no number",
             f"k-NN accuracy {fixed(cvae.mean())}",
-            f"raw series: {fixed(raw.mean())}; PCA: {fixed(pca.mean())}{place}; chance: {fixed(chance)}",
-            say.separability(cvae, raw, pca, chance),
+            f"raw series: {fixed(raw.mean())}; {space_name(name)}: {fixed(pca.mean())}{place}; chance: {fixed(chance)}",
+            say.separability(cvae, raw, pca, chance, name, others),
         )  # fmt: skip
 
 

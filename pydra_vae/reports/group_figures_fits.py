@@ -16,7 +16,7 @@ from pydra_vae.reports.group_sentences_across import KINDS
 from pydra_vae.reports.group_tables import by_subject, in_order, matrix_of, rows
 from pydra_vae.reports.strips import Strip, colour_bar, draw_matrix, draw_strips, mark, short_labels
 
-PAPER_SIZE = 9
+PAPER_SIZE, NEAR_COLOUR = 9, "#2f9e78"
 MODELS = {"cvae": "CVAE", "pca": "PCA"}
 KIND_COLOURS = {"shared_decoder": "#2f9e78", "subject_decoders": "#9a6fb0", "pooled": "#c8553d"}
 MEMBERS = {"independent": "o", "training": "o", "joined": "s", "zero-shot": "^"}
@@ -33,17 +33,20 @@ def size_curves(curve: pd.DataFrame, choice: dict[str, Any]) -> str:
     """Error against latent size for CVAE and PCA, and how often each size is chosen; an ``<svg>``."""
     shares = {int(size): float(share) for size, share in choice.get("shares", {}).items()}
     with drawing.style("sizes"):
-        figure = Figure(figsize=(drawing.WIDTH, 3.7), layout="constrained")
+        figure = Figure(figsize=(drawing.WIDTH, 4.0), layout="constrained")
         widths = [2.1, 1] if shares else [1]
         axes = np.atleast_1d(figure.subplots(1, len(widths), width_ratios=widths))
         left = axes[0]
-        if choice.get("low") is not None:
+        chosen, near = choice.get("size"), choice.get("near_size")
+        if chosen is not None and choice.get("low") is not None:
             pad = 0.12
             left.axvspan(
                 choice["low"] - pad, choice["high"] + pad, color=drawing.GRID, lw=0, label="interval of the choice"
             )
-        if choice.get("size") is not None:
-            left.axvline(choice["size"], color=drawing.INK, lw=1.6, label=f"chosen: {choice['size']}")
+        if chosen is not None:
+            left.axvline(chosen, color=drawing.INK, lw=1.6, label=f"chosen: {chosen}")
+        if near is not None:
+            _near(left, choice)
         left.axvline(PAPER_SIZE, color=drawing.RESIDUAL, lw=1.6, ls=(0, (2, 2)), label=f"the paper's: {PAPER_SIZE}")
         for model, name in MODELS.items():
             found = rows(curve, model=model).sort_values("latent_dim")
@@ -54,10 +57,20 @@ def size_curves(curve: pd.DataFrame, choice: dict[str, Any]) -> str:
             )
         left.set(xlabel="Latent dimensions", ylabel="MSE on held-out voxels", title="Error by latent size")
         left.set_xticks(sorted(curve["latent_dim"].unique()))
-        left.legend(loc="upper right", fontsize=9.5)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9.5)
         if shares:
             _shares(axes[1], shares, choice)
         return drawing.svg(figure, "sizes", "Error on held-out voxels against latent size, with PCA at each size")
+
+
+def _near(axes, choice: dict[str, Any]) -> None:
+    """The smallest size near the largest one's error, with its interval."""
+    near, low, high = (choice.get(name) for name in ("near_size", "near_low", "near_high"))
+    interval = f" ({low} to {high})" if low is not None and low < high else ""
+    name = f"within {100 * choice['near_within']:.0f} % of the largest: {near}{interval}"
+    axes.axvline(near, color=NEAR_COLOUR, lw=2, ls=(0, (1, 1.2)), label=name)
+    if interval:
+        axes.axvspan(low, high, color=NEAR_COLOUR, alpha=0.12, lw=0)
 
 
 def _shares(axes, shares: dict[int, float], choice: dict[str, Any]) -> None:
@@ -68,7 +81,7 @@ def _shares(axes, shares: dict[int, float], choice: dict[str, Any]) -> None:
         heights, names, colours = [*heights, 100 * rest], [*names, "none"], [*colours, drawing.GRID]
     axes.bar(range(len(names)), heights, color=colours, width=0.7)
     axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="Elbow at", ylabel="Resamples (%)", title="How often a size is chosen", ylim=(0, 105))
+    axes.set(xlabel="Elbow at", ylabel="Resamples (%)", title="How often an elbow is found", ylim=(0, 105))
     axes.grid(False, axis="x")
 
 
@@ -135,6 +148,8 @@ def divergence(table: pd.DataFrame) -> str:
             draw_strips(ax, strips)
             ax.set_title(title)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=column == "active_units"))
+            if column == "active_units":
+                ax.set_xlim(0, relative[column].astype(float).max() + 1)
             if line is not None:
                 mark(ax, line, label="PCA")
             else:
@@ -168,10 +183,21 @@ def shared_models(table: pd.DataFrame) -> str:
                 ax.axhline(apart.iloc[0], color=drawing.INK, lw=1, ls=(0, (4, 2)), zorder=0.5)
             mark(ax, 0)
             ax.margins(0.12)
+            _price_axis(ax, table["price_percent"].astype(float))
             better = "lower" if column == "disparity" else "higher"
             ax.set(xlabel="Price: MSE against independent models (%)", title=f"{title} ({better} is better)")
         _shared_legend(figure, table)
         return drawing.svg(figure, "shared", "Error of shared models against what they gain in alignment")
+
+
+def _price_axis(axes, price: pd.Series) -> None:
+    """Linear near 0 and logarithmic beyond, where one price would hide the differences of the others."""
+    if not price.max() > 6 * max(price.median(), 1):
+        return
+    axes.set_xscale("symlog", linthresh=10, linscale=1.5)
+    ticks = [t for t in (-10, 0, 2, 5, 10, 20, 50, 100, 200, 500) if min(price.min(), 0) <= t <= 1.3 * price.max()]
+    axes.set_xlim(min(price.min(), 0) - 1, 1.4 * price.max())
+    log_axis(axes.xaxis, ticks)
 
 
 def kind_name(kind: str) -> str:

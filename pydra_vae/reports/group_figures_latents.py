@@ -16,7 +16,7 @@ from pydra_vae.reports.brains import Row, Space, side_by_side
 from pydra_vae.reports.drawing import space_colour
 from pydra_vae.reports.formats import fixed, space_name
 from pydra_vae.reports.group_tables import by_subject, in_order, mean_of, rows
-from pydra_vae.reports.networks import network_colours
+from pydra_vae.reports.networks import network_colours, network_name
 from pydra_vae.reports.strips import Strip, draw_matrix, draw_strips, mark
 
 SPACES = (
@@ -98,7 +98,7 @@ def views(table: pd.DataFrame) -> str:
             ax.set_visible(False)
         for ax, name in zip(axes, names, strict=False):
             _view(ax, rows(table, view=name), colours, VIEWS.get(name, name))
-        handles = [Line2D([], [], ls="", marker="o", ms=7, color=colours[n], label=n) for n in networks]
+        handles = [Line2D([], [], ls="", marker="o", ms=7, color=colours[n], label=network_name(n)) for n in networks]
         if handles:
             figure.legend(
                 handles=handles, loc="outside right center", fontsize=9.5, handletextpad=0.2, labelspacing=0.35

@@ -1,5 +1,7 @@
 """Figures of subjects against each other: alignment, identification, correlation between subjects, connectivity."""
 
+from itertools import groupby
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from pydra_vae.reports.drawing import space_colour
 from pydra_vae.reports.formats import fixed, space_name
 from pydra_vae.reports.group_figures_latents import SPACES, strips_of
 from pydra_vae.reports.group_tables import in_order, matrix_of, mean_of, rows
-from pydra_vae.reports.networks import network_colours
+from pydra_vae.reports.networks import network_colours, network_name
 from pydra_vae.reports.strips import Strip, colour_bar, draw_matrix, draw_strips, mark, short_labels
 
 REPRESENTATIONS = ("cvae", "cvae whitened", "pca whitened", "diffusion")
@@ -21,6 +23,7 @@ RELATIONS = {
     "same person, other run": ("same person, other run", "#9a6fb0"),
     "same subject, other seed": ("same subject, other seed", "#2f9e78"),
 }
+FLOOR = "same subject, other seed"
 NULLS = ("rotation", "parcel permutation", "spatial")
 MEASURES = {
     "disparity": "Procrustes disparity (0: the same)",
@@ -98,6 +101,7 @@ def identification(matrix: pd.DataFrame, table: pd.DataFrame) -> str:
                     Strip(f"{name}: others'", [row.other_r], "none"),
                 ]
         draw_strips(right, strips)
+        right.set_ylim(len(strips) + 0.1, -1.1)  # two rows would fill the height of the matrix
         right.set_xlabel("r of parcel distance matrices of the two halves")
         return drawing.svg(figure, "identification", "Similarity of each subject's first half with all second halves")
 
@@ -128,7 +132,7 @@ def intersubject(isc: pd.DataFrame, share: dict[str, float]) -> str:
         if known := [n for n in networks if n in share]:
             x, y = [share[n] for n in known], [networks.index(n) for n in known]
             ax.plot(x, y, "|", ms=15, mew=2.4, color=drawing.RESIDUAL, label="planted share of the stimulus")
-        names = ["All voxels" if n == "all" else n for n in networks]
+        names = ["All voxels" if n == "all" else network_name(n) for n in networks]
         ax.set_yticks(range(len(networks)), names)
         ax.set_ylim(len(networks) - 0.4, -0.6)
         ax.grid(False, axis="y")
@@ -194,6 +198,8 @@ def _network_edge(ax, networks: list[str]) -> None:
     colours = network_colours(sorted(set(networks)))
     n = len(networks)
     width = 0.035 * n
-    for i, network in enumerate(networks):
-        ax.add_patch(matplotlib.patches.Rectangle((-0.5 - width, i - 0.5), width, 1, color=colours[network], lw=0))
+    for network, rows_of in groupby(range(n), key=networks.__getitem__):  # one patch a network, as they are sorted
+        first, *_, last = [*(rows := list(rows_of)), rows[-1]]
+        place = (-0.5 - width, first - 0.5)
+        ax.add_patch(matplotlib.patches.Rectangle(place, width, last - first + 1, color=colours[network], lw=0))
     ax.set_xlim(-0.5 - width, n - 0.5)

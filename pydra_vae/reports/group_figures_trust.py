@@ -23,9 +23,9 @@ SAMPLED = {
 }
 EDGE = -0.2  # smallest R² that is drawn at its place
 QUANTITIES = {
-    "spectrum": ("Spectrum", "Frequency", "Power"),
+    "spectrum": ("Spectrum", "Frequency", "Power (scaled units²)"),
     "autocorrelation": ("Autocorrelation", "Lag (frames)", "r"),
-    "variance": ("Variance of a series", "Quantile over series", "Variance"),
+    "variance": ("Variance of a series", "Quantile over series", "Variance (scaled units²)"),
 }
 
 
@@ -35,6 +35,7 @@ def outliers(table: pd.DataFrame) -> str:
     if not len(table):
         return ""
     kinds = in_order(table["kind"], ("voxel", "frame"))
+    low = min(0.45, float(table["auc"].astype(float).min()) - 0.02)
     most = max(rows(table, kind=k)["detector"].nunique() for k in kinds)
     with drawing.style("outliers"):
         figure = Figure(figsize=(drawing.WIDTH, 0.31 * most + 0.95), layout="constrained")
@@ -43,7 +44,6 @@ def outliers(table: pd.DataFrame) -> str:
             names = in_order(found["detector"], DETECTORS)
             draw_strips(ax, [_detector(found, name) for name in names])
             ax.set(title=f"Outlier {kind}s", xlabel="AUC (0.5: chance)")
-            low = min(0.45, float(found["auc"].astype(float).min()) - 0.02)
             ax.set_xlim(low, 1.02)
             mark(ax, 0.5)
         return drawing.svg(figure, "outliers", "How well planted outliers are found, beside controls")
@@ -57,8 +57,16 @@ def _detector(found: pd.DataFrame, name: str) -> Strip:
     return Strip(name[0].upper() + name[1:], values, drawing.MODEL_COLOURS["cvae"])
 
 
-def samples(table: pd.DataFrame) -> str:
-    """Spectrum, autocorrelation and variance of data, reconstructions and new series; an ``<svg>``."""
+def samples(table: pd.DataFrame, unit: str = "") -> str:
+    """Spectrum, autocorrelation and variance of data, reconstructions and new series; an ``<svg>``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of SampleSeries.
+    unit : str
+        Of its frequencies; "" where it is not known.
+    """
     quantities = in_order(table["quantity"], QUANTITIES)
     with drawing.style("samples"):
         figure = Figure(figsize=(drawing.WIDTH, 3.5), layout="constrained")
@@ -71,6 +79,7 @@ def samples(table: pd.DataFrame) -> str:
             title, x, y = QUANTITIES.get(quantity, (quantity, "", ""))
             ax.set(title=title, xlabel=x, ylabel=y)
             if quantity == "spectrum":
+                ax.set_xlabel(f"{x} ({unit})" if unit else x)
                 _log_log(ax, found)
             ax.xaxis.set_major_locator(MaxNLocator(5)) if quantity != "spectrum" else None
         handles, names = axes[0].get_legend_handles_labels()
@@ -94,6 +103,8 @@ def _log_log(ax, found: pd.DataFrame) -> None:
     at = found["at"].to_numpy(dtype=float)
     positive = at[at > 0]
     ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    log_axis(ax.yaxis, [10.0**e for e in range(-12, 12) if low <= 10.0**e <= high])
     if not len(positive):
         return
     ax.set_xscale("log")

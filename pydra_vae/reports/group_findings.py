@@ -1,13 +1,15 @@
 """What the sentences of the group report are made of: a finding, a claim, and what counts as "the same".
 
-The limits are set here, once, and not tuned to any data.
+The limits are set here, once, and not tuned to any data. A claim that holds for its control as well is not counted as
+the model's: it has a verdict of its own.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-AGREES, DIFFERS, OPEN = "as in the paper", "otherwise", ""
+AGREES, ALSO, DIFFERS, OPEN = "as in the paper", "its control does as well", "otherwise", ""
+BADGES = {AGREES: "fine", ALSO: "plain", DIFFERS: "warn"}
 ALIKE = 0.1  # relative difference below which two measures are called alike
 POINT = 0.01  # difference of two accuracies, correlations or silhouettes that counts
 ERROR = 0.01  # relative difference of two errors that counts
@@ -22,7 +24,8 @@ class Finding:
     text : str
         A sentence or two.
     verdict : str
-        "as in the paper", "otherwise", or "" where neither can be said.
+        "as in the paper"; "its control does as well" of a claim that holds, but no more than for its control;
+        "otherwise"; or "" where none can be said.
     """
 
     text: str

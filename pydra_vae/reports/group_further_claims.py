@@ -9,8 +9,17 @@ from pydra_vae.reports import group_more_sentences as further
 from pydra_vae.reports import group_sentences as say
 from pydra_vae.reports import group_sentences_across as across
 from pydra_vae.reports.formats import MISSING, fixed, number, signed, space_name
-from pydra_vae.reports.group_findings import Claim
-from pydra_vae.reports.group_tables import Tables, by_subject, control_of, in_order, mean_of, paired, rows
+from pydra_vae.reports.group_findings import Claim, Finding
+from pydra_vae.reports.group_tables import (
+    Tables,
+    better_linear,
+    by_subject,
+    control_of,
+    in_order,
+    mean_of,
+    paired,
+    rows,
+)
 
 FLOOR = "same subject, other seed"
 FUTURE, NO_NUMBER = "future work", "no number"
@@ -51,22 +60,24 @@ def _alignment(tables: Tables) -> Iterator[Claim]:
         if not np.isfinite(between):
             continue
         other_run = mean(column, "same person, other run", "cvae")
-        control = {FLOOR: floor, "same person, other run": other_run, "whitened PCA": pca, "hardest null": chance[1]}
+        control = {tables.floor_name: floor, "same person, other run": other_run, "whitened PCA": pca,
+                   "diffusion": mean(column, "subjects", "diffusion"), "hardest null": chance[1]}  # fmt: skip
         yield Claim(
             name, claim, NO_NUMBER, f"{'disparity' if column == 'disparity' else 'r'} {fixed(between)}",
             "; ".join(f"{key}: {fixed(value)}" for key, value in control.items() if np.isfinite(value)) or MISSING,
-            say_it(between, floor, chance, pca),
+            say_it(between, floor, chance, pca, tables.same_start),
         )  # fmt: skip
 
 
 def _connectivity(tables: Tables) -> Iterator[Claim]:
     if (table := tables("geometry")) is None:
         return
-    cvae, pca = (mean_of(table, "r", space=name) for name in ("cvae", "pca"))
+    name = better_linear(table, "r", ("pca", "pca whitened"))
+    cvae, pca = (mean_of(table, "r", space=space) for space in ("cvae", name))
     yield Claim(
         "connectivity", "Geometry of the latent space assesses functional connectivity", NO_NUMBER, f"r {fixed(cvae)}",
-        f"PCA: {fixed(pca)}; distance in mm: {fixed(mean_of(table, 'r', space='raw distance mm'))}",
-        say.connectivity(cvae, mean_of(table, "r_partial", space="cvae"), pca),
+        f"{space_name(name)}: {fixed(pca)}; nearness in mm: {fixed(mean_of(table, 'r', space='raw distance mm'))}",
+        say.connectivity(cvae, mean_of(table, "r_partial", space="cvae"), pca, name),
     )  # fmt: skip
 
 
@@ -100,14 +111,15 @@ def _outliers(tables: Tables) -> Iterator[Claim]:
         other = [v for d, v in known.items() if further.is_control(d)]
         ours += [f"{kind}s {fixed(max(own))}"] if own else []
         controls += [f"{kind}s {fixed(max(other))}"] if other else []
-    flagged = {k: mean_of(table, "n_flagged", kind=k, detector=next(iter(auc[k]))) for k in kinds}
+    every = {k: {d: mean_of(table, "n_flagged", kind=k, detector=d) for d in auc[k]} for k in kinds}
+    flagged = {k: next(iter(by_detector.values())) for k, by_detector in every.items()}
     shown = (
         "AUC " + ", ".join(ours) if ours else ", ".join(f"{number(round(v))} {k}s flagged" for k, v in flagged.items())
     )
     planted = {kind: mean_of(table, "n_planted", kind=kind) for kind in kinds}
     yield Claim(
         "outliers", "CVAEs can detect outliers", FUTURE, shown,
-        f"best control: {', '.join(controls)}" if controls else MISSING, further.outliers(auc, planted),
+        f"best control: {', '.join(controls)}" if controls else MISSING, further.outliers(auc, planted, every),
     )  # fmt: skip
 
 
@@ -128,7 +140,7 @@ def _samples(tables: Tables) -> Iterator[Claim]:
     ours, pca, again = (spectral_distance(table, name) for name in ("samples", "pca_samples", "reconstruction"))
     if np.isfinite(ours):
         yield Claim(
-            "samples", "CVAEs can generate new BOLD series", FUTURE, f"spectrum × {fixed(10**ours, 1)} off",
+            "samples", "CVAEs can generate new BOLD series", FUTURE, f"power × {fixed(10**ours, 1)} off",
             f"PCA's: × {fixed(10**pca, 1)}; reconstructions: × {fixed(10**again, 1)}",
             further.samples(ours, pca, again),
         )  # fmt: skip
@@ -140,11 +152,12 @@ def _divergence(tables: Tables) -> Iterator[Claim]:
     settings = in_order(table["setting"])
     errors = {name: mean_of(table, "mse_test", setting=name) for name in settings}
     accuracies = {name: mean_of(table, "knn_accuracy", setting=name) for name in settings}
-    price = [100 * (error / errors["no KL"] - 1) for error in errors.values()] if "no KL" in errors else []
+    none = errors.get("no KL", np.nan)
+    price = [100 * (error / none - 1) for name, error in errors.items() if name != "no KL" and np.isfinite(none)]
     yield Claim(
         "divergence", "How the KL term affects reconstruction and separability", FUTURE,
-        f"{signed(min(price))} to {signed(max(price))} % in error" if len(price) > 1 else MISSING,
-        f"no KL: {number(errors.get('no KL'))}", further.divergence(errors, accuracies),
+        f"{signed(min(price))} to {signed(max(price))} % in error" if price else MISSING,
+        f"no KL: {number(none)}", further.divergence(errors, accuracies),
     )  # fmt: skip
 
 
@@ -154,6 +167,10 @@ def _shared(tables: Tables) -> Iterator[Claim]:
     table = table.assign(kind=table["kind"].astype(str))
     own = rows(table, member="training")
     own = own if len(own) else table
+    new = {
+        kind: {member: mean_of(table, "price_percent", kind=kind, member=member) for member in ("joined", "zero-shot")}
+        for kind in in_order(table["kind"]) if kind in across.KINDS and "pca" not in kind
+    }  # fmt: skip
     kinds = [kind for kind in in_order(own["kind"]) if kind != "independent"]
     price = {kind: mean_of(own, "price_percent", kind=kind) for kind in kinds}
     disparity = {kind: mean_of(own, "disparity", kind=kind) for kind in kinds}
@@ -167,7 +184,7 @@ def _shared(tables: Tables) -> Iterator[Claim]:
             "shared", "A shared embedding would generalise to new participants", FUTURE,
             f"disparity {fixed(disparity[best])} at {signed(price[best])} % in error",
             f"independent models: {fixed(apart)}" + (f"; PCA of each: {signed(pca)} %" if np.isfinite(pca) else ""),
-            across.shared(price, disparity, apart),
+            Finding(across.shared(price, disparity, apart).text + across.newcomers(new)),
         )  # fmt: skip
 
 
@@ -217,13 +234,14 @@ def _surrogate(tables: Tables) -> Iterator[Claim]:
     gains = surrogate_gains(table)
     if len(gains):
         metrics = tables.metrics
+        stayed = tables.same_start and "best_step" in table and bool((table["best_step"].astype(float) == 0).all())
         real = paired(metrics, "mse_test", "model", ("cvae", control_of(metrics) or "")) if len(metrics) else []
         beside = (
             f"; these data: {signed(100 * (1 - real[0] / real[1]).mean())} %" if len(real) == 2 and len(real[0]) else ""
         )
         yield Claim(
             "surrogate", "The gain over PCA is no leak", "not tested", f"{signed(100 * gains.max())} % on surrogates",
-            f"allowed: 1 %{beside}", further.surrogate(gains.to_numpy()),
+            f"allowed: 1 %{beside}", further.surrogate(gains.to_numpy(), stayed),
         )  # fmt: skip
 
 

@@ -33,16 +33,17 @@ def _subjects(tables: Tables) -> Iterator[Paragraph]:
         each = f", {count(seeds, 'seed')} each" if seeds else ""
         yield (
             f"Latent size: models of every size were trained on the same voxels{each}; the choice is the elbow of "
-            "the error on held-out voxels, its interval that of bootstrap resamples over subjects and seeds.",
+            "the error on validation voxels, its interval that of bootstrap resamples over subjects, and over seeds "
+            "within them. What is drawn is the error on test voxels.",
             (),
         )  # fmt: skip
     if tables.given("structure") or tables.given("dimensions"):
         yield (
             "Structure: correlations of latents over voxels; intrinsic dimension by TwoNN (Facco et al., 2017) and "
             "the participation ratio; smoothness by Moran's I (Moran, 1950) between neighbours of the voxel grid. "
-            "Diffusion embedding (Coifman & Lafon, 2006; Margulies et al., 2016) of the connectome, whose 10 % "
-            "largest connections were kept, with α = 0.5; gradients were compared with latents by correlation, "
-            "against maps of the same spatial autocorrelation (Moran spectral randomisation; Wagner & Dray, 2015).",
+            f"Diffusion embedding (Coifman & Lafon, 2006; Margulies et al., 2016) of {_embedding(tables)}; "
+            "gradients were compared with latents by correlation, against maps of the same spatial autocorrelation "
+            "(Moran spectral randomisation; Wagner & Dray, 2015).",
             ("facco", "moran", "coifman", "margulies", "wagner"),
         )
     if tables.given("separability"):
@@ -54,9 +55,10 @@ def _subjects(tables: Tables) -> Iterator[Paragraph]:
         )
     if tables.given("divergence"):
         yield (
-            "KL: the same network with β (Higgins et al., 2017) in nats of the evidence lower bound, with a linear "
-            "or cyclical warm-up (Fu et al., 2019), and with the maximum mean discrepancy of InfoVAE (Zhao et al., "
-            "2019) instead.",
+            "KL: the same network with β (Higgins et al., 2017) in nats of the evidence lower bound, which for a noise "
+            "variance σ² (the validation error of PCA of the same size) and T frames is a weight of 2βσ²/T beside the "
+            "mean squared error; constant, or with a linear or cyclical warm-up (Fu et al., 2019); and with the "
+            "maximum mean discrepancy of InfoVAE (Zhao et al., 2019) instead.",
             ("higgins", "fu", "zhao"),
         )
     if tables.given("outliers") or tables.given("samples"):
@@ -74,6 +76,23 @@ def _subjects(tables: Tables) -> Iterator[Paragraph]:
         )
 
 
+def _embedding(tables: Tables) -> str:
+    """What was embedded and how, as its JSON says; the defaults where there is none."""
+    info = tables.json("gradients_info")
+    sparsity, alpha = info.get("sparsity", 0.9), info.get("alpha", 0.5)
+    nodes = {"voxel": "voxels", "seed": "voxels with parcels", "parcel": "parcels"}.get(info.get("level"), "")
+    affinity = f", {str(info['affinity']).replace('_', ' ')} affinity" if info.get("affinity") else ""
+    default = "" if info else " (by default)"
+    return (
+        f"the connectome{' of ' + nodes if nodes else ''}, whose {100 * (1 - sparsity):.3g} % largest connections were "
+        f"kept{affinity}, with α = {alpha:g}{default}"
+    )
+
+
+def _start(tables: Tables) -> str:
+    return ", which start from the same components of PCA (linear skip)" if tables.same_start else ""
+
+
 def _groups(tables: Tables) -> Iterator[Paragraph]:
     if tables.given("transfer"):
         yield (
@@ -85,8 +104,9 @@ def _groups(tables: Tables) -> Iterator[Paragraph]:
         yield (
             "Alignment: orthogonal Procrustes (Schönemann, 1966) on the voxels that both subjects have, and "
             "generalised Procrustes (Gower, 1975) to a template. Floor: two fits of one subject from different "
-            "seeds. Nulls: random rotations, permutations of parcels, and permutations that keep spatial "
-            "autocorrelation. Without rotation: correlation of the distances between parcels beyond what mm explain.",
+            f"seeds{_start(tables)}. Nulls: random rotations, permutations of parcels, and permutations that keep "
+            "spatial autocorrelation. Without rotation: correlation of the distances between parcels beyond what mm "
+            "explain.",
             ("schonemann", "gower"),
         )
     if tables.given("shared"):
@@ -98,7 +118,8 @@ def _groups(tables: Tables) -> Iterator[Paragraph]:
     if tables.given("geometry"):
         yield (
             "Connectivity: Pearson's correlations of parcels' mean series were compared with distances of their "
-            "mean latents, with permutations of parcels (Mantel, 1967), and with the distance in mm partialled out.",
+            "mean latents and of their mean scores of PCA, plain and whitened (of which the better is the "
+            "control), with permutations of parcels (Mantel, 1967), and with the distance in mm partialled out.",
             ("mantel",),
         )
     names = [
@@ -106,7 +127,7 @@ def _groups(tables: Tables) -> Iterator[Paragraph]:
         for name, table in (
             ("paired tests over subjects, whose smallest reachable p is given", "tests"),
             ("identification by the other half of the frames (Finn et al., 2015)", "identification"),
-            ("correlation between subjects (Nastase et al., 2019), each with the mean of the others", "isc"),
+            ("correlation of each subject with the mean of the others (Nastase et al., 2019)", "isc"),
             ("Mantel's test of a score's differences against latent distances", "mantel"),
         )
         if tables.given(table)

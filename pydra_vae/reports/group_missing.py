@@ -8,6 +8,7 @@ from pydra_vae.reports.pages import render
 
 NEEDS_TWO = "Compares subjects, so it needs at least two; here is one."
 NOT_MADE = "Not made."
+FAILED = " failed: "  # in a reason: it was tried
 
 
 @dataclass(frozen=True)
@@ -24,32 +25,54 @@ class Analysis:
         Of which one must be there.
     level : str
         participant or group.
+    section : str
+        Where the page has it.
     """
 
     name: str
     what: str
     tables: tuple[str, ...]
     level: str
+    section: str
 
 
 ANALYSES = (
-    Analysis("sweep", "Error by latent size", ("curve",), "participant"),
-    Analysis("transfer", "Every subject's data through every other's model", ("transfer",), "group"),
-    Analysis("latents", "Latent structure, networks and connectivity", ("structure", "separability"), "participant"),
-    Analysis("alignment", "Alignment of latent spaces, with floor and nulls", ("pairs",), "group"),
-    Analysis("shared", "Models of several subjects", ("shared",), "group"),
-    Analysis("kl", "KL and its relatives", ("divergence",), "participant"),
-    Analysis("outliers", "Outliers among voxels and frames", ("outliers",), "participant"),
-    Analysis("samples", "New series from the latents", ("samples",), "participant"),
-    Analysis("statistics", "Tests over subjects, correlation between subjects", ("tests", "isc"), "group"),
-    Analysis("identification", "Identification of subjects by their other half", ("identification",), "group"),
+    Analysis("sweep", "Error by latent size", ("curve",), "participant", "size"),
+    Analysis("transfer", "Every subject's data through every other's model", ("transfer",), "group", "transfer"),
+    Analysis(
+        "latents",
+        "Latent structure, networks and connectivity",
+        ("structure", "separability"),
+        "participant",
+        "structure",
+    ),
+    Analysis("alignment", "Alignment of latent spaces, with floor and nulls", ("pairs",), "group", "alignment"),
+    Analysis("shared", "Models of several subjects", ("shared",), "group", "shared"),
+    Analysis("kl", "KL and its relatives", ("divergence",), "participant", "kl"),
+    Analysis("outliers", "Outliers among voxels and frames", ("outliers",), "participant", "outliers"),
+    Analysis("samples", "New series from the latents", ("samples",), "participant", "outliers"),
+    Analysis("statistics", "Tests and correlation between subjects", ("tests", "isc"), "group", "statistics"),
+    Analysis("identification", "Identification by the other half", ("identification",), "group", "statistics"),
     Analysis(
         "reliability",
         "Fair split-half reliability and Gaussian surrogates",
         ("reliability", "surrogate"),
         "participant",
+        "controls",
     ),
 )
+
+
+def failed(skipped: dict[str, str], section: str) -> str:
+    """Warnings of a section's analyses that were tried and failed; "" without any."""
+    found = [(a, skipped[a.name]) for a in ANALYSES if a.section == section and FAILED in skipped.get(a.name, "")]
+    items = [(f"{a.what}: {reason.partition(FAILED)[0]} failed", reason.partition(FAILED)[2]) for a, reason in found]
+    return render("failed.html", items=items) if items else ""
+
+
+def failed_names(tables: Tables) -> list[str]:
+    """Names of the analyses that were tried and failed."""
+    return [name for name, reason in tables.files.skipped.items() if FAILED in reason]
 
 
 def missing(tables: Tables) -> str:
@@ -57,7 +80,7 @@ def missing(tables: Tables) -> str:
     skipped, n = tables.files.skipped, tables.metrics["participant_id"].nunique()
     items = []
     for analysis in ANALYSES:
-        if any(tables(name) is not None for name in analysis.tables):
+        if any(tables(name) is not None for name in analysis.tables) or FAILED in skipped.get(analysis.name, ""):
             continue
         how = f"{analysis.level} … --analyses {analysis.name}"
         if analysis.name in skipped:

@@ -38,7 +38,7 @@ def outliers_and_samples(tables: Tables, found: dict[str, Claim]) -> list[str]:
             "New series are decoded from a density fitted to the latents; PCA's from one fitted to its scores. Both "
             "lack what their reconstructions lack, so compare them with those first."
         )
-        fragments += [findings(found, "samples"), figure(trust.samples(table), caption)]
+        fragments += [findings(found, "samples"), figure(trust.samples(table, tables.files.frequency_unit), caption)]
     return fragments
 
 
@@ -67,7 +67,11 @@ def score_and_tests(tables: Tables) -> list[str]:
             for row in tests.itertuples()
         ]  # fmt: skip
         heads = ["Test", "Measure", "n", "Difference|mean", "Effect|size", "p", "smallest p|reachable"]
-        fragments.append(table_of(heads, shown, text=(0, 1), caption="Tests over subjects (signs flipped)"))
+        title = "Tests over subjects (signs of differences flipped)"
+        fragments.append(table_of(heads, shown, text=(0, 1), caption=title))
+        if any("shrinkage" in str(row.test) and "tsnr" not in str(row.measure) for row in tests.itertuples()):
+            note = "Shrinkage keeps each voxel's course, noise and all, so that its error is small by construction."
+            fragments.append(f'<p class="note">{note}</p>')
     if (table := tables("mantel")) is not None:
         first = table.iloc[0]
         said = mantel_sentence(str(first["score"]), first["r"], first["p"], first["p_smallest"], int(first["n"]))
@@ -117,8 +121,8 @@ def _measure(row) -> str:
 
 
 def _change(row) -> str:
-    if "gain" in str(row.measure):
-        return f"{signed(row.mean_difference)} %"
+    if "gain" in str(row.measure):  # a difference of two percentages
+        return f"{signed(row.mean_difference)} points"
     return number(row.mean_difference)
 
 
@@ -164,9 +168,10 @@ def planted(tables: Tables) -> list[str]:
     heads = ["Planted", "Measure", "Found", "Control"]
     fragments = [table_of(heads, shown, text=(0, 1, 3))]
     if (isc := tables("isc")) is not None:
-        r, n = across.planted_r(isc, tables.json("stimulus").get("ShareOfNeuralVariance", {}))
-        values = [mean_of(isc, "isc", network="all", model=m) for m in ("cvae", "raw")]
-        fragments.append(findings({}, extra=[stimulus(r, n, *values)]) if np.isfinite(values).all() else "")
+        share = tables.json("stimulus").get("ShareOfNeuralVariance", {})
+        (r, n), (r_raw, _) = (across.planted_r(isc, share, model) for model in ("cvae", "raw"))
+        values = [mean_of(isc, "isc", network="all", model=m) for m in ("cvae", "raw", "pca")]
+        fragments.append(findings({}, extra=[stimulus(r, n, *values, r_raw)]) if np.isfinite(values[:2]).all() else "")
     if (table := tables("latent_recovery")) is not None:
         caption = "A dot a subject, a bar their mean; below −0.2 dots lie on the edge."
         fragments += [findings({}, extra=[_recovered(table)]), figure(trust.recovery(table), str(escape(caption)))]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pydra_vae.reports.formats import count, fixed, listed, number, signed, space_name
-from pydra_vae.reports.group_findings import AGREES, DIFFERS, ERROR, POINT, Finding, higher
+from pydra_vae.reports.formats import count, fixed, number, signed, space_name
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, ERROR, POINT, Finding, higher
 
 LEAK = 0.01  # gain over PCA on a Gaussian surrogate that no honest autoencoder has
 FOLLOWS = 0.5  # correlation from which on one profile is said to follow another
@@ -34,8 +34,10 @@ def divergence(errors: dict[str, float], accuracies: dict[str, float], none: str
     best = max(known, key=known.__getitem__)
     if known[best] <= known[none] + POINT:
         low, high = min(price.values()), max(price.values())
+        most = f"; best {fixed(known[best])}, {best}" if best != none else ""
         return Finding(
-            f"No setting separates networks better than none (k-NN accuracy {fixed(known[none])}), at "
+            f"No setting separates networks better than none by more than {POINT:g} (k-NN accuracy "
+            f"{fixed(known[none])}{most}), at "
             f"{signed(low)} to {signed(high)} % in error."
         )
     return Finding(
@@ -44,7 +46,17 @@ def divergence(errors: dict[str, float], accuracies: dict[str, float], none: str
     )
 
 
-def outliers(auc: dict[str, dict[str, float]], n_planted: dict[str, float]) -> Finding:
+def _flags(kind: str, detector: str, planted, flagged: dict[str, float]) -> str:
+    """How many a detector flags at its threshold: a good order may still have a threshold that nothing reaches."""
+    found = flagged.get(detector, np.nan)
+    if not np.isfinite([found, planted]).all():
+        return ""
+    return f"; at its threshold it flags a mean of {number(found, 2)} {kind}s where {number(planted, 2)} are planted"
+
+
+def outliers(
+    auc: dict[str, dict[str, float]], n_planted: dict[str, float], flagged: dict[str, dict[str, float]] | None = None
+) -> Finding:
     """How well planted artefacts are found.
 
     Parameters
@@ -53,6 +65,8 @@ def outliers(auc: dict[str, dict[str, float]], n_planted: dict[str, float]) -> F
         Kind (voxel, frame) to detector to mean area under the ROC curve.
     n_planted : dict
         Kind to the mean number of planted ones.
+    flagged : dict, optional
+        Kind to detector to the mean number that it flags at its threshold.
     """
     texts = []
     for kind, by_detector in auc.items():
@@ -61,17 +75,16 @@ def outliers(auc: dict[str, dict[str, float]], n_planted: dict[str, float]) -> F
         if not ours:
             continue
         best = max(ours, key=ours.__getitem__)
-        text = f"planted {kind}s are found with an AUC of {fixed(ours[best])} ({best})"
+        text = f"planted artefact {kind}s are found with an AUC of {fixed(ours[best])} ({best})"
         if controls:
             other = max(controls, key=controls.__getitem__)
             verb = "better than" if ours[best] > controls[other] + POINT else (
                 "no better than" if ours[best] >= controls[other] - POINT else "worse than")  # fmt: skip
             text += f", {verb} the best control ({control_name(other)}, {fixed(controls[other])})"
-        texts.append(text)
+        texts.append(text + _flags(kind, best, n_planted.get(kind, np.nan), (flagged or {}).get(kind, {})))
     if not texts:
         return Finding("Nobody knows which voxels and frames are outliers here, so no AUC can be given.")
-    text = listed(texts)
-    return Finding(f"{text[0].upper()}{text[1:]}.")
+    return Finding(" ".join(f"{text[0].upper()}{text[1:]}." for text in texts))
 
 
 def is_control(detector: str) -> bool:
@@ -105,7 +118,7 @@ def samples(distance: float, control: float, reconstruction: float) -> Finding:
         Root mean square difference of log10 spectra to the data: of new series, of PCA's, of reconstructions.
     """
     factor = 10**distance
-    text = f"Spectra of new series differ from the data's by a factor of {fixed(factor, 1)} on average"
+    text = f"The power of new series differs from the data's by a factor of {fixed(factor, 1)} on average"
     beside = []
     if np.isfinite(reconstruction):
         beside.append(f"reconstructions {fixed(10**reconstruction, 1)}")
@@ -114,6 +127,8 @@ def samples(distance: float, control: float, reconstruction: float) -> Finding:
     text += f" ({', '.join(beside)})" if beside else ""
     if np.isfinite(control) and distance > control:
         text += "; PCA's are nearer"
+    if reconstruction >= 0.9 * distance:
+        text += ": nearly all of it is what reconstructions lack as well"
     return Finding(f"{text}.")
 
 
@@ -134,7 +149,7 @@ def reliability(by_model: dict[str, np.ndarray], measure: str) -> Finding:
         text = f"{measure}: the CVAE's are more reliable than raw ones {figures}"
         smooth = np.asarray(by_model.get("smoothing", [np.nan]))
         if smooth.size == cvae.size and not higher(cvae, smooth):
-            return Finding(f"{text}, but plain smoothing does as well ({fixed(np.nanmean(smooth))}).", DIFFERS)
+            return Finding(f"{text}, but plain smoothing does as well ({fixed(np.nanmean(smooth))}).", ALSO)
         return Finding(f"{text}.", AGREES)
     text = f"{measure}: the CVAE does not improve on raw data {figures}"
     if pca.size == cvae.size and higher(cvae, pca):
@@ -142,13 +157,15 @@ def reliability(by_model: dict[str, np.ndarray], measure: str) -> Finding:
     return Finding(f"{text}.", DIFFERS)
 
 
-def surrogate(gains) -> Finding:
+def surrogate(gains, same_start: bool = False) -> Finding:
     """Does the CVAE beat PCA where it cannot?
 
     Parameters
     ----------
     gains : (S,) array
         1 − MSE/MSE of PCA on Gaussian data with the subject's own covariance.
+    same_start : bool
+        Whether the fits started as PCA (linear skip) and none became better on validation voxels.
 
     Examples
     --------
@@ -163,17 +180,20 @@ def surrogate(gains) -> Finding:
     if most > LEAK:
         return Finding(f"{text}. No model can: this is a leak, and the gains on this page cannot be trusted.", DIFFERS)
     short = " (it falls short of PCA, so it may not be trained to the end)" if mean < -5 * ERROR else ""
-    return Finding(f"{text}: no leak{short}.")
+    start = " The fits start as PCA here, and no step of their training was better on validation voxels."
+    return Finding(f"{text}: no leak{short}.{start if same_start else ''}")
 
 
-def stimulus(r, n_networks: int, denoised, raw) -> Finding:
-    """Is the planted share of the stimulus found again by correlation between subjects?"""
+def stimulus(r, n_networks: int, denoised, raw, pca=np.nan, r_raw=np.nan) -> Finding:
+    """Is the planted share of the stimulus found again by correlation between subjects, beyond raw series and PCA?"""
     text = f"Correlation between subjects rises from {fixed(raw)} to {fixed(denoised)} by denoising"
+    text += f" (PCA: {fixed(pca)})" if np.isfinite(pca) else ""
     if not denoised > raw:
         text = f"Denoising does not raise the correlation between subjects ({fixed(raw)} to {fixed(denoised)})"
     if np.isfinite(r):
         verb = "follows" if r >= FOLLOWS else "hardly follows"
-        text += f"; over {count(n_networks, 'network')} it {verb} the planted share of the stimulus (r = {fixed(r)})"
+        text += f"; over {count(n_networks, 'network')} it {verb} the planted share of the stimulus (r = {fixed(r)}"
+        text += f"; raw series {fixed(r_raw)})" if np.isfinite(r_raw) else ")"
     return Finding(f"{text}.")
 
 
@@ -184,13 +204,16 @@ def planted_latents(by_space: dict[str, float]) -> Finding:
     rest = {name: value for name, value in by_space.items() if name != "cvae"}
     beside = ", ".join(f"{space_name(name)} {fixed(value)}" for name, value in rest.items())
     text = f"Linear regression from the CVAE's latents explains R² {fixed(by_space['cvae'])} of the planted ones"
-    return Finding(f"{text} ({beside}).")
+    pca = rest.get("pca", np.nan)
+    verb = ", no more than PCA of the same size" if pca >= by_space["cvae"] - POINT else ""
+    return Finding(f"{text}{verb} ({beside}).")
 
 
-def dimensions(cvae: tuple[float, float, float], pca: float, raw: float) -> Finding:
-    """How many dimensions the latents fill (TwoNN)."""
+def dimensions(cvae: tuple[float, float, float], pca: float, raw: float, gaussian: float = np.nan) -> Finding:
+    """How many dimensions the latents fill (TwoNN), beside random points of the same covariance, PCA and raw series."""
     value, low, high = cvae
-    beside = [f"PCA {number(pca, 2)}"] if np.isfinite(pca) else []
+    beside = [f"random points of their covariance {number(gaussian, 2)}"] if np.isfinite(gaussian) else []
+    beside += [f"PCA {number(pca, 2)}"] if np.isfinite(pca) else []
     beside += [f"raw series {number(raw, 2)}"] if np.isfinite(raw) else []
     more = f"; {', '.join(beside)}" if beside else ""
     return Finding(

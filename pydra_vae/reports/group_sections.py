@@ -1,6 +1,7 @@
 """The sections of the group report, in the order of the paper: sentences first, then figures with their captions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ from pydra_vae.reports import group_figures_latents as inside
 from pydra_vae.reports import group_figures_subjects as across
 from pydra_vae.reports.formats import count, fixed, number, signed, space_name
 from pydra_vae.reports.group_claims import PAPER
-from pydra_vae.reports.group_findings import AGREES, Claim, Finding
+from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, Claim, Finding
 from pydra_vae.reports.group_further_claims import FURTHER
 from pydra_vae.reports.group_maps import example_maps, example_matrices
 from pydra_vae.reports.group_methods import methods
-from pydra_vae.reports.group_missing import missing
+from pydra_vae.reports.group_missing import failed, missing
 from pydra_vae.reports.group_more_sections import controls, outliers_and_samples, planted, score_and_tests
 from pydra_vae.reports.group_more_sentences import dimensions as dimensions_sentence
 from pydra_vae.reports.group_more_sentences import gradients as gradients_sentence
@@ -30,7 +31,7 @@ from pydra_vae.reports.pages import Section, figure, render
 def sections(tables: Tables) -> list[Section]:
     """Every section; those without fragments are left out by the page."""
     found = {claim.name: claim for make in (*PAPER, *FURTHER) for claim in make(tables)}
-    return [
+    made = [
         Section("paper", "The paper and these data", [claims(list(found.values()), tables)]),
         Section("subjects", "Subjects", [subjects(tables)]),
         Section("size", "Latent size", latent_size(tables, found)),
@@ -48,21 +49,23 @@ def sections(tables: Tables) -> list[Section]:
         Section("methods", "Methods", [methods(tables)]),
         Section("missing", "Not on this page", [missing(tables)]),
     ]
+    skipped = tables.files.skipped
+    return [replace(section, fragments=[failed(skipped, section.name), *section.fragments]) for section in made]
 
 
 def claims(found: Sequence[Claim], tables: Tables) -> str:
     """The paper's claims beside ours."""
     if not found:
         return ""
-    otherwise = sum(claim.finding.verdict not in ("", AGREES) for claim in found)
-    decided = sum(bool(claim.finding.verdict) for claim in found)
-    alike = f"{decided - otherwise} of {count(decided, 'claim')} that can be decided hold here"
+    verdicts = [claim.finding.verdict for claim in found]
+    n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS)}
     lead = (
-        f"{alike[0].upper()}{alike[1:]}. Figures are means over "
+        f"Of {count(sum(n.values()), 'claim')} that can be decided, {n[AGREES]} hold here beyond their control, "
+        f"{n[ALSO]} hold for the control as well, and {n[DIFFERS]} do not hold. Figures are means over "
         f"{count(tables.metrics['participant_id'].nunique(), 'subject')}; beside each stands the control that it must "
         "be read with."
     )  # fmt: skip
-    return render("claims.html", claims=found, lead=lead, agrees=AGREES)
+    return render("claims.html", claims=found, lead=lead, badges=BADGES)
 
 
 def subjects(tables: Tables) -> str:
@@ -87,6 +90,11 @@ def latent_size(tables: Tables, found: dict[str, Claim]) -> list[str]:
         f"Mean over {n + ' ' if n else ''}curves (subjects × seeds); bands: 95 % of bootstrap resamples. PCA has no "
         f"seed. Rule: {escape(choice.get('rule', 'not recorded'))}."
     )
+    if choice.get("near_size") is not None:
+        caption += (
+            f" Dotted: the smallest size whose mean validation error is within {100 * choice['near_within']:.0f} % of "
+            "that at the largest size tried; it describes the curve, chooses nothing, and depends on that largest size."
+        )
     return [findings(found, "size"), figure(fits.size_curves(curve, choice), caption)]
 
 
@@ -107,7 +115,7 @@ def transfer(tables: Tables, found: dict[str, Claim]) -> list[str]:
             within, beyond = (float(table.loc[where, column].mean()) for where in (same, ~same))
             shown.append([name, fixed(within, 3), fixed(beyond, 3)])
     tabled = table_of(["R²", "own data", "others' data"], shown) if shown else ""
-    said = findings(found, "reconstruction", "transfer", "tsnr")
+    said = findings(found, "reconstruction", "tsnr", "transfer")
     return [said, figure(drawn, caption), tabled]
 
 
@@ -116,13 +124,17 @@ def structure(tables: Tables, found: dict[str, Claim]) -> list[str]:
     extra = [*_dimensions(tables), *_gradients(tables)]
     fragments = [findings(found, "correlations", "scale", "individuality", "smoothness", extra=extra)]
     if (correlated := tables("correlations")) is not None:
-        caption = "Correlations over voxels; above, of the first subjects. Hollow: the same latents on random axes."
+        caption = (
+            "Correlations over voxels; above, of the first subjects. Hollow: the same latents on random axes, and "
+            "random points of the same covariance. Components of PCA and gradients are uncorrelated by construction."
+        )
         fragments.append(figure(inside.correlations(correlated, tables("structure")), caption))
     label = example_label(tables.files, tables)
     if (views := tables("views")) is not None:
         shown = rows(views, participant_id=label) if "participant_id" in views else views
         shown = shown if len(shown) else rows(views, participant_id=views["participant_id"].iloc[0])
         caption = f"Latent space of {escape(label)}, a dot a voxel; axes have no unit. Voxels of no network are grey."
+        caption += " The networks are those that were planted." if tables.files.simulated else ""
         fragments.append(figure(inside.views(shown), caption))
     fragments.append(example_maps(tables))
     if tables("dimensions") is not None or tables("structure") is not None:
@@ -140,7 +152,7 @@ def _dimensions(tables: Tables) -> list[Finding]:
     if table is None or "twonn" not in table or not np.isfinite(mean_of(table, "twonn", space="cvae")):
         return []
     ours = tuple(mean_of(table, column, space="cvae") for column in ("twonn", "twonn_low", "twonn_high"))
-    others = (mean_of(table, "twonn", space=name) for name in ("pca", "raw"))
+    others = (mean_of(table, "twonn", space=name) for name in ("pca", "raw", "cvae, gaussian"))
     return [dimensions_sentence(ours, *others)]
 
 
@@ -184,6 +196,11 @@ def alignment(tables: Tables, found: dict[str, Claim]) -> list[str]:
         "against (for permuted parcels the disparity of parcel means). The floor is a second fit of the same subject "
         "from another seed; PCA and gradients have none, as they are the same at every fit."
     )
+    if tables.same_start and across.FLOOR in set(pairs["relation"]):
+        caption += (
+            " <b>Here both fits start from the same PCA components (the linear skip), so that the floor is small by "
+            "construction</b>: it does not say how far fits of one brain may lie apart; fits without the skip would."
+        )
     if "subjects" not in set(pairs["relation"]):
         extra.append(Finding("All recordings are of one person, so what is shown is the floor: runs of one brain."))
     said = findings(found, "alignment", "geometry_shared", extra=extra)
@@ -217,7 +234,7 @@ def shared(tables: Tables, found: dict[str, Claim]) -> list[str]:
     caption = (
         "Each point is a kind of model on some subjects: those it was trained on, those that joined by fitting only "
         "their own part, or new ones without any fit. Dashed: independent models. Up is more alike on the right, "
-        "down on the left."
+        "down on the left. Few subjects are few pairs, and not those of the independent models."
     )
     columns = {"disparity": "Disparity", "disparity_whitened": "Disparity|whitened", "r_distances": "r|distances"}
     columns = {name: head for name, head in columns.items() if name in table}
@@ -242,8 +259,8 @@ def divergence(tables: Tables, found: dict[str, Claim]) -> list[str]:
         return []
     caption = (
         "β is the weight of the KL term in the evidence lower bound, in nats; MMD the weight of InfoVAE's term. "
-        "Dashed: PCA of the same size in the first panel, the mean without KL in the others. An active unit's mean "
-        "varies over voxels."
+        "β alone has its weight from the first step; “linear” and “cyclical” say how it rises. Dashed: PCA of the same "
+        "size in the first panel, the mean without KL in the others. An active unit's mean varies over voxels."
     )
     return [findings(found, "divergence"), figure(fits.divergence(table), caption)]
 

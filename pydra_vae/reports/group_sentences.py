@@ -6,11 +6,12 @@ One function a claim of Singla, Bazin and Scherf (2025). Each takes plain number
 
 import numpy as np
 
-from pydra_vae.reports.formats import count, fixed, model_name, number, p_value, signed
-from pydra_vae.reports.group_findings import AGREES, ALIKE, DIFFERS, ERROR, OPEN, POINT, Finding, higher, sentence
+from pydra_vae.reports.formats import count, fixed, model_name, number, p_value, signed, space_name
+from pydra_vae.reports.group_findings import AGREES, ALIKE, ALSO, DIFFERS, ERROR, OPEN, POINT, Finding, higher, sentence
 
 ORDER = 5.0  # from which factor on we speak of an order of magnitude
-CLUSTERED = 0.25  # silhouette below which there is no substantial structure (Kaufman & Rousseeuw, 1990)
+# Silhouettes below which there is no substantial structure, and up to which it is weak (Kaufman & Rousseeuw, 1990)
+CLUSTERED, WEAK = 0.25, 0.5
 PAPER_RISE = 0.019 / 0.0011
 
 
@@ -40,7 +41,15 @@ def reconstruction(ours, control, pca: str) -> Finding:
             f"{name} reconstructs better: the CVAE's error is {fixed(100 * change, 1)} % above (below it {where}).",
             DIFFERS,
         )
-    return Finding(f"PCA of the same size ({name}) reconstructs as well ({signed(100 * change)} %).", DIFFERS)
+    return Finding(f"PCA of the same size ({name}) reconstructs as well ({signed(100 * change)} %).", ALSO)
+
+
+def emse(ratio, control) -> Finding:
+    """Is the error of one volume like that over time, and is PCA's? Ratios of the two errors."""
+    beside = f"; PCA: {number(control, 2)}" if np.isfinite(control) else ""
+    text = f"The error of one volume is {number(ratio, 2)} times that over time (paper: 1.4{beside})."
+    alike, also = (0.5 < value < 2 for value in (ratio, control))
+    return Finding(text, DIFFERS if not alike else ALSO if also else AGREES)
 
 
 def cross_subject(within, across, pca_within, pca_across) -> Finding:
@@ -60,10 +69,12 @@ def cross_subject(within, across, pca_within, pca_across) -> Finding:
             f"PCA fitted to the other subject does as badly (MSE {number(pca_across)} against {number(across)}), so "
             "the rise shows that courses differ between subjects, not a property of the CVAE's latents."
         )
+        verdict = ALSO if verdict == AGREES else verdict
     elif across >= pca_across:
         more = f"PCA carries over better (MSE {number(pca_across)} against {number(across)})."
     else:
         more = f"PCA carries over worse (MSE {number(pca_across)} against {number(across)})."
+        verdict = ALSO if verdict == AGREES else verdict
     return Finding(text + more, verdict)
 
 
@@ -77,22 +88,27 @@ def tsnr(gain, shrinkage, pca) -> Finding:
     """
     if not np.isfinite(gain):
         return Finding("tSNR is undefined here.")
-    beside = f"PCA of the same size: {signed(pca)} %. " if np.isfinite(pca) else ""
     if gain <= 0:
-        return Finding(f"{beside}tSNR did not rise.", DIFFERS)
+        return Finding(f"tSNR does not rise ({signed(gain)} %).", DIFFERS)
+    text = f"tSNR rises by {fixed(gain, 1)} %"
+    beside = f"; PCA of the same size gains {signed(pca)} %" if np.isfinite(pca) else ""
     if not np.isfinite(shrinkage):
-        return Finding(f"{beside}Without the shrinkage control this says little about denoising.", OPEN)
+        return Finding(f"{text}{beside}. Without the shrinkage control this says little about denoising.", OPEN)
     if gain <= shrinkage * (1 + ALIKE):
         return Finding(
-            f"{beside}Shrinking every voxel towards its mean, which removes signal and noise alike, gains "
-            f"{signed(shrinkage)} %: a gain like this one is no evidence of denoising.",
-            DIFFERS,
+            f"{text}, but shrinking every voxel towards its mean, which removes signal and noise alike, gains "
+            f"{signed(shrinkage)} %: a gain like this one is no evidence of denoising{beside}.",
+            ALSO,
         )
-    return Finding(
-        f"{beside}This is more than shrinkage gains ({signed(shrinkage)} %), but how much of it was noise only R² "
-        "and a planted signal can tell.",
-        AGREES,
-    )
+    text += f", more than by shrinkage ({signed(shrinkage)} %)"
+    if pca >= gain * (1 - ALIKE):
+        word = "more" if pca > gain * (1 + ALIKE) else "as much"
+        return Finding(
+            f"{text}, but PCA of the same size gains {word} ({signed(pca)} %). tSNR also rises where signal is lost, "
+            "so read it with R².",
+            ALSO,
+        )
+    return Finding(f"{text}{beside}; how much of it was noise only R² and a planted signal can tell.", AGREES)
 
 
 def significance(p, p_smallest, n: int) -> Finding:
@@ -120,6 +136,7 @@ def size(choice: dict, paper: int = 9) -> Finding:
     chosen, low, high = choice.get("size"), choice.get("low"), choice.get("high")
     pca = choice.get("pca_size")
     beside = f" For PCA it chooses {pca}." if pca is not None else ""
+    beside += f" Beside the rule, only to describe: {near.removesuffix('.')}." if (near := _near(choice)) else ""
     said = sentence(str(choice.get("sentence", "")))
     if chosen is None:
         return Finding(f"{said or 'No elbow.'} So the error alone does not choose {paper}.{beside}", DIFFERS)
@@ -135,6 +152,22 @@ def size(choice: dict, paper: int = 9) -> Finding:
     return Finding(text + beside, AGREES if within else DIFFERS)
 
 
+def of_size(name: str) -> str:
+    """A linear space within a sentence.
+
+    >>> of_size("pca whitened"), of_size("ica")
+    ('whitened PCA', 'ICA')
+    """
+    shown = space_name(name)
+    return shown if shown.isupper() else shown[:1].lower() + shown[1:]
+
+
+def _near(choice: dict) -> str:
+    """The smallest size near the largest one's error, with PCA's; "" where it was not looked for."""
+    text, pca = str(choice.get("near_sentence", "")), choice.get("pca_near_size")
+    return f"{text}; for PCA it is {pca}" if text and pca is not None else text
+
+
 def correlations(largest, rotated=np.nan, limit: float = 0.3) -> Finding:
     """Are all correlations of latent dimensions below 0.3, and would they be on other axes?
 
@@ -147,7 +180,7 @@ def correlations(largest, rotated=np.nan, limit: float = 0.3) -> Finding:
     """
     largest = np.asarray(largest, dtype=float)
     below, n = int((largest < limit).sum()), len(largest)
-    axes = ""
+    axes, alike = "", False
     if np.isfinite(rotated):
         alike = rotated < limit if below == n else rotated <= largest.mean() * (1 + ALIKE)
         axes = f" On random axes of the same spaces the largest is {fixed(rotated)}"
@@ -155,72 +188,94 @@ def correlations(largest, rotated=np.nan, limit: float = 0.3) -> Finding:
             ": the axes that training found are nothing special." if alike else ", so the found axes are freer of it."
         )
     if below == n:
-        return Finding(f"All are below {limit:g} here too.{axes}", AGREES)
+        return Finding(f"All are below {limit:g} here too.{axes}", ALSO if alike else AGREES)
     if n == 1:
         return Finding(f"The largest is above {limit:g}.{axes}", DIFFERS)
     return Finding(f"All are below {limit:g} in {below} of {count(n, 'subject')} only.{axes}", DIFFERS)
 
 
-def scale(latents, gradients) -> Finding:
-    """Are the latent maps of finer scale than diffusion gradients? Correlation lengths in mm."""
+def scale(latents, gradients, pca=np.nan) -> Finding:
+    """Are the latent maps of finer scale than diffusion gradients, and are PCA's? Correlation lengths in mm."""
     ratio = latents / gradients
     if not np.isfinite(ratio):
         return Finding("A correlation length is missing, so the scales cannot be compared.")
     figures = f"(correlation length {fixed(latents, 1)} mm against {fixed(gradients, 1)} mm)"
     if ratio < 1 - ALIKE:
-        return Finding(f"The latent maps are of finer scale than the diffusion gradients {figures}.", AGREES)
+        text = f"The latent maps are of finer scale than the diffusion gradients {figures}"
+        if pca <= latents * (1 + ALIKE):
+            return Finding(f"{text}, as PCA's maps are ({fixed(pca, 1)} mm).", ALSO)
+        return Finding(f"{text}.", AGREES)
     if ratio > 1 + ALIKE:
         return Finding(f"The latent maps are of coarser scale than the diffusion gradients {figures}.", DIFFERS)
     return Finding(f"Latent maps and diffusion gradients have the same scale {figures}.", DIFFERS)
 
 
-def smoothness(morans_i, null, share: float) -> Finding:
-    """Are the latent maps smooth? Moran's I, its null's mean, and the share of dimensions with p < .05."""
+def smoothness(morans_i, null, share: float, pca=np.nan) -> Finding:
+    """Are the latent maps smooth, beyond PCA's? Moran's I, its null's mean, share of dimensions of p < .05, PCA's I."""
     against = f" against {fixed(null)} for voxels in random order" if np.isfinite(null) else ""
     verdict = AGREES if share > 0.5 and morans_i > 0 else DIFFERS
     word = "smooth" if verdict == AGREES else "not smooth"
-    return Finding(
+    text = (
         f"The latent maps are {word}: Moran's I is {fixed(morans_i)} on average{against}, and significant in "
-        f"{fixed(100 * share, 0)} % of dimensions. The data are smooth too, so compare PCA's maps.",
-        verdict,
+        f"{fixed(100 * share, 0)} % of dimensions"
     )
+    if not np.isfinite(pca):
+        text += ". The data are smooth too: without PCA's maps nothing says whether it is the model's."
+        return Finding(text, OPEN if verdict == AGREES else verdict)
+    if pca >= morans_i * (1 - ALIKE):
+        return Finding(f"{text}. PCA's maps are as smooth ({fixed(pca)}).", ALSO if verdict == AGREES else verdict)
+    return Finding(f"{text}, more than in PCA's maps ({fixed(pca)}).", verdict)
 
 
-def clustering(cvae, raw, shuffled) -> Finding:
-    """Do voxels cluster by network? Silhouettes."""
-    beside = f"raw series {fixed(raw)}, labels shuffled {fixed(shuffled)}"
+def clustering(cvae, raw, shuffled, linear: tuple[str, float] = ("pca", np.nan)) -> Finding:
+    """Do voxels cluster by network, and do they in the better linear space? Silhouettes."""
+    name, control = of_size(linear[0]), linear[1]
+    beside = [f"raw series {fixed(raw)}", *([f"{name} {fixed(control)}"] if np.isfinite(control) else [])]
+    beside = ", ".join([*beside, f"labels shuffled {fixed(shuffled)}"])
     if cvae < CLUSTERED:
-        return Finding(f"No clear clusters by network here either (silhouette {fixed(cvae)}; {beside}).", AGREES)
-    return Finding(f"Voxels do cluster by network (silhouette {fixed(cvae)}; {beside}).", DIFFERS)
+        text = f"No clear clusters by network here either (silhouette {fixed(cvae)}; {beside})"
+        if control < CLUSTERED:
+            return Finding(f"{text}, nor in {name} of the same size.", ALSO)
+        return Finding(f"{text}.", AGREES)
+    word = "cluster weakly" if cvae <= WEAK else "do cluster"
+    return Finding(f"Voxels {word} by network (silhouette {fixed(cvae)}; {beside}).", DIFFERS)
 
 
-def separability(cvae, raw, pca, chance: float) -> Finding:
-    """Do latents separate networks better than the raw series, and better than PCA? Accuracies by subject.
+def separability(cvae, raw, pca, chance: float, name: str = "pca", others: dict[str, float] | None = None) -> Finding:
+    """Do latents separate networks better than the raw series, and than the better linear space? Accuracies by subject.
 
     Examples
     --------
     >>> separability(np.array([0.4, 0.42]), np.array([0.3, 0.3]), np.array([0.4, 0.43]), 0.1).verdict
-    'otherwise'
+    'its control does as well'
     """
+    linear = of_size(name)
     cvae, raw, pca = (np.asarray(values, dtype=float) for values in (cvae, raw, pca))
     if np.nanmean(cvae) <= chance + POINT:
         return Finding(f"Networks cannot be told apart from latents better than by chance ({fixed(chance)}).", DIFFERS)
     over_raw, over_pca = higher(cvae, raw), higher(cvae, pca)
-    figures = f"{fixed(np.nanmean(raw))} in raw series, {fixed(np.nanmean(pca))} in PCA"
+    figures = f"k-NN accuracy {fixed(np.nanmean(cvae), 3)}, against {fixed(np.nanmean(raw), 3)} in raw series and "
+    figures += f"{fixed(np.nanmean(pca), 3)} in {linear}"
     if over_raw and over_pca:
-        return Finding(f"Networks are told apart better than in raw series and in PCA ({figures}).", AGREES)
+        alike = {key: value for key, value in (others or {}).items() if value >= np.nanmean(cvae) - POINT}
+        text = ", ".join(f"{space_name(key)} {fixed(value, 3)}" for key, value in alike.items())
+        return Finding(
+            f"Networks are told apart better than in raw series and in {linear} ({figures})"
+            + (f", but no better than in other spaces ({text})." if alike else "."),
+            AGREES,
+        )
     if over_raw:
         return Finding(
-            f"Better than in raw series, but PCA of the same size does as well ({figures}): "
-            "the gain is that of fewer dimensions.",
-            DIFFERS,
+            f"Networks are told apart better than in raw series, but {linear} of the same size does as well "
+            f"({figures}): the gain is that of fewer dimensions.",
+            ALSO,
         )
-    than = "but better than in PCA" if over_pca else "nor than in PCA"
+    than = f"but better than in {linear}" if over_pca else f"nor than in {linear}"
     return Finding(f"Networks are not told apart better than in raw series, {than} ({figures}).", DIFFERS)
 
 
-def connectivity(cvae, partial, pca) -> Finding:
-    """Does latent geometry follow functional connectivity, beyond distance, and more than PCA's does?"""
+def connectivity(cvae, partial, pca, name: str = "pca") -> Finding:
+    """Does latent geometry follow functional connectivity, beyond distance, and more than the better linear one?"""
     beyond = f"; {fixed(partial)} with the distance in mm removed" if np.isfinite(partial) else ""
     text = f"Parcels near in latent space are connected (r = {fixed(cvae)}{beyond})"
     if not cvae > 0.1:
@@ -228,5 +283,5 @@ def connectivity(cvae, partial, pca) -> Finding:
     if not np.isfinite(pca):
         return Finding(f"{text}.", AGREES)
     if cvae > pca + POINT:
-        return Finding(f"{text}, more than in PCA of the same size ({fixed(pca)}).", AGREES)
-    return Finding(f"{text}, as they are in PCA of the same size ({fixed(pca)}).", AGREES)
+        return Finding(f"{text}, more than in {of_size(name)} of the same size ({fixed(pca)}).", AGREES)
+    return Finding(f"{text}, as they are in {of_size(name)} of the same size ({fixed(pca)}).", ALSO)

@@ -95,6 +95,16 @@ class Tables:
         columns = ["participant_id", "split", "model"]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
+    @property
+    def same_start(self) -> bool:
+        """Whether every fit of a subject starts from the same components, so that two of them are alike by making."""
+        return self.files.linear_skip == "pca"
+
+    @property
+    def floor_name(self) -> str:
+        """The floor of an alignment, in a table's words."""
+        return "same subject, other seed" + (" (same start)" if self.same_start else "")
+
     def given(self, *names: str) -> bool:
         """Whether all of these have a row."""
         return all(self(name) is not None for name in names)
@@ -134,6 +144,18 @@ def paired(table: pd.DataFrame, column: str, key: str, names: Iterable[str]) -> 
     series = [by_subject(table, column, **{key: name}) for name in names]
     joined = pd.concat(series, axis=1, keys=range(len(series))).dropna()
     return [joined[i].to_numpy() for i in joined]
+
+
+def better_linear(table: pd.DataFrame, column: str, spaces: Iterable[str]) -> str:
+    """Which of these spaces has the highest mean; the first where nothing is known.
+
+    PCA and its whitened form (or ICA, which only rotates that) hold the same information; the fair control of a
+    measure that depends on the scale of the axes is the better of them.
+    """
+    first, *rest = spaces
+    known = {space: mean_of(table, column, space=space) for space in (first, *rest)}
+    known = {space: value for space, value in known.items() if np.isfinite(value)}
+    return max(known, key=known.__getitem__, default=first)
 
 
 def in_order(values: Iterable, first: Iterable[str] = ()) -> list:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydra_vae.reports.group_findings import AGREES, Claim, Finding
+from pydra_vae.reports.group_findings import BADGES, Claim, Finding
 from pydra_vae.reports.pages import render
 
 
 def findings(found: dict[str, Claim], *names: str, extra: Iterable[Finding] = ()) -> str:
     """The sentences of some claims, each with its verdict; "" where none was made."""
     shown = [found[name].finding for name in names if name in found]
-    return render("findings.html", findings=[*shown, *extra], agrees=AGREES)
+    return render("findings.html", findings=[*shown, *extra], badges=BADGES)
 
 
 def table_of(

@@ -29,20 +29,17 @@ CONFOUNDS = {
     "ica_aroma": "the noise components of ICA-AROMA",
 }
 
+# Works that the paragraph on the model may cite
+CITED = {"higgins": "Higgins et al.", "fu": "Fu et al.", "zhao": "Zhao et al."}
 FMRIPREP = "fMRIPrep (Esteban et al., 2019)"
 
 
 def write_methods(data: Loaded) -> tuple[list[str], list[Reference]]:
     """Paragraphs and the works that they cite."""
+    model = _model(data)
     paragraphs = [
-        _reading(data),
-        _scaling(data),
-        _model(data),
-        _training(data),
-        _controls(data),
-        _measures(data),
-        _software(data),
-    ]
+        _reading(data), _scaling(data), model, _training(data), _controls(data), _measures(data), _software(data),
+    ]  # fmt: skip
     paragraphs = [p for p in paragraphs if p]
     keys = ["singla", "finn", "kingma", "nilearn", "nibabel", "pydra", "torch", "sklearn", "nireports"]
     keys += ["fmriprep"] if FMRIPREP in _preprocessing(data) else []
@@ -50,6 +47,7 @@ def write_methods(data: Loaded) -> tuple[list[str], list[Reference]]:
     keys += ["schaefer", "templateflow"] if "Schaefer2018" in atlas else []
     keys += ["smith"] if _recipe(data).get("schedule") == "one-cycle" else []
     keys += ["adam"] if data.history is not None else []
+    keys += [key for key, words in CITED.items() if words in model]
     return paragraphs, sorted((REFERENCES[key] for key in keys), key=lambda r: r.text)
 
 
@@ -224,18 +222,39 @@ def _model(data: Loaded) -> str:
     )
     if c.get("linear_skip") == "pca":
         text += "A linear path around the network starts as PCA of the same size. "
-    weight = c.get("kl_weight") or 0
-    if weight:
-        ramp = f", reached over {c['kl_annealing_steps']:,} steps" if c.get("kl_annealing_steps") else ""
-        return text + f"The KL term (nats, beside the mean squared error) has the weight {number(weight)}{ramp}."
-    return text + (
-        "The KL term has the weight 0, as in the paper"
-        + (
-            "."
-            if c.get("sample_latent")
-            else "; so z is the mean of the encoder and nothing is sampled (the paper does not say)."
+    return text + _regularisers(c)
+
+
+def _regularisers(c: dict) -> str:
+    """The KL term and its relatives, as model.json has them."""
+    weight, mmd, ramp = c.get("kl_weight") or 0, c.get("mmd_weight") or 0, _ramp(c)
+    if weight and c.get("beta") is not None:
+        text = (
+            f"The KL term has β = {number(c['beta'])} of the evidence lower bound in nats (Higgins et al., 2017): for "
+            f"a noise variance of {number(c.get('noise_variance'))} a weight of {number(weight)} beside the mean "
+            f"squared error{ramp}."
         )
-    )
+    elif weight:
+        text = f"The KL term (nats, beside the mean squared error) has the weight {number(weight)}{ramp}."
+    else:
+        text = f"The KL term has the weight 0{'' if mmd else ', as in the paper'}"
+        sampled = "." if c.get("sample_latent") else "; so z is the mean of the encoder and nothing is sampled"
+        text += sampled + ("" if c.get("sample_latent") else "." if mmd else " (the paper does not say).")
+    if mmd:
+        text += (
+            " The maximum mean discrepancy between the latents of a batch and N(0, I), as in InfoVAE (Zhao et al., "
+            f"2019), has the weight {number(mmd)}{'' if weight else ramp}."
+        )
+    return text
+
+
+def _ramp(c: dict) -> str:
+    """How the weights of the KL term and of the discrepancy rise."""
+    if not (steps := c.get("kl_annealing_steps")):
+        return ""
+    ways = {"cyclical": "in four cycles (Fu et al., 2019)", "sigmoid": "along a sigmoid"}
+    way = ways.get(c.get("annealing"), "linearly")
+    return f", reached {way} over {steps:,} steps; the best weights were looked for after them"
 
 
 def _training(data: Loaded) -> str:
@@ -255,6 +274,8 @@ def _training(data: Loaded) -> str:
     if recipe.get("patience"):
         text += f", early stopping with a patience of {count(recipe['patience'], 'epoch')}"
     text += f"; {count(int(data.history['step'].max()), 'step')}"
+    if c.get("warm_start"):
+        text += ", from the weights of another fit (warm start)"
     if c.get("best_step") is not None:
         text += f", of which step {c['best_step']:,} had the smallest validation error and was kept"
     text += f". Seed {c['seed']}" if c.get("seed") is not None else ""

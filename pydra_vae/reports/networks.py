@@ -18,6 +18,18 @@ _SERIES = (
 )  # fmt: skip
 
 
+def network_name(name: str) -> str:
+    """A network as a figure calls it.
+
+    Examples
+    --------
+    >>> network_name("Planted07"), network_name("SomMotA")
+    ('planted 7', 'SomMotA')
+    """
+    number = name.removeprefix("Planted")
+    return f"planted {int(number)}" if number != name and number.isdigit() else name
+
+
 def network_colours(networks: Iterable[str]) -> dict[str, str]:
     """One colour a network, in the order given.
 

@@ -121,7 +121,8 @@ REFERENCES = {
     ),
     "higgins": Reference(
         "Higgins, I., Matthey, L., Pal, A., et al. (2017). beta-VAE: learning basic visual concepts with a constrained "
-        "variational framework. ICLR."
+        "variational framework. ICLR.",
+        url="https://openreview.net/forum?id=Sy2fzU9gl",
     ),
     "fu": Reference(
         "Fu, H., Li, C., Liu, X., Gao, J., Celikyilmaz, A., & Carin, L. (2019). Cyclical annealing schedule: a simple "
@@ -134,29 +135,30 @@ REFERENCES = {
         doi="10.1609/aaai.v33i01.33015885",
     ),
     "schonemann": Reference(
-        "Schönemann, P. H. (1966). A generalized solution of the orthogonal Procrustes problem. Psychometrika, 31, "
-        "1–10.",
+        "Schönemann, P. H. (1966). A generalized solution of the orthogonal Procrustes problem. Psychometrika, "
+        "31(1), 1–10.",
         doi="10.1007/BF02289451",
     ),
     "gower": Reference(
-        "Gower, J. C. (1975). Generalized Procrustes analysis. Psychometrika, 40, 33–51.", doi="10.1007/BF02291478"
+        "Gower, J. C. (1975). Generalized Procrustes analysis. Psychometrika, 40(1), 33–51.", doi="10.1007/BF02291478"
     ),
     "huang": Reference(
         "Huang, J., Busch, E., Wallenstein, T., et al. (2022). Learning shared neural manifolds from multi-subject "
-        "fMRI data. IEEE 32nd International Workshop on Machine Learning for Signal Processing."
+        "fMRI data. IEEE 32nd International Workshop on Machine Learning for Signal Processing.",
+        doi="10.1109/MLSP55214.2022.9943383",
     ),
     "mantel": Reference(
         "Mantel, N. (1967). The detection of disease clustering and a generalized regression approach. Cancer "
-        "Research, 27, 209–220."
+        "Research, 27(2), 209–220."
     ),
     "finn2015": Reference(
         "Finn, E. S., Shen, X., Scheinost, D., et al. (2015). Functional connectome fingerprinting: identifying "
-        "individuals using patterns of brain connectivity. Nature Neuroscience, 18, 1664–1671.",
+        "individuals using patterns of brain connectivity. Nature Neuroscience, 18(11), 1664–1671.",
         doi="10.1038/nn.4135",
     ),
     "nastase": Reference(
         "Nastase, S. A., Gazzola, V., Hasson, U., & Keysers, C. (2019). Measuring shared responses across subjects "
-        "using intersubject correlation. Social Cognitive and Affective Neuroscience, 14, 667–685.",
+        "using intersubject correlation. Social Cognitive and Affective Neuroscience, 14(6), 667–685.",
         doi="10.1093/scan/nsz037",
     ),
 }

@@ -9,6 +9,10 @@ elbow. Here an elbow is a *break*: the size at which a line of one slope gives w
 are fitted by least squares, and there is an elbow at κ where the broken line has the lowest Bayesian information
 criterion (n log RSS + p log n). Which subjects and seeds were measured is uncertain: subjects are drawn with
 replacement, then seeds within each, and the elbow of each draw's mean curve is looked for.
+
+A curve without an elbow still leaves the question how many dimensions are worth it. `near_size` describes it, and
+chooses nothing: the smallest size whose error is within a few per cent of that at the largest size tried. It depends on
+which size that is.
 """
 
 from dataclasses import dataclass
@@ -20,6 +24,8 @@ MIN_SIZES = 5
 EQUAL = 0.005
 # A size is chosen where at least this share of the draws has an elbow at or beside it.
 SURE = 0.8
+# An error within this share of that at the largest size is near it.
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,69 @@ def find_elbow(sizes: np.ndarray, curves: list[np.ndarray], n_bootstrap: int = 1
     return Elbow(whole, low, high, shares, *_verdict(sizes, mean, whole, (low, high), shares, sum(map(len, curves))))
 
 
+@dataclass(frozen=True)
+class Near:
+    """The smallest size whose error is near that at the largest size tried.
+
+    Attributes
+    ----------
+    size : int
+        Of the mean curve.
+    low, high : int or None
+        Limits of 95 % of the draws; None of a single curve.
+    sentence : str
+    """
+
+    size: int
+    low: int | None
+    high: int | None
+    sentence: str
+
+
+def near_sizes(sizes: np.ndarray, curves: np.ndarray, within: float = NEAR) -> np.ndarray:
+    """The smallest size whose error is at most this share above that at the largest size, of each curve.
+
+    Parameters
+    ----------
+    sizes : (n,) array, ascending
+    curves : (m, n) array
+        Error at each size.
+    within : float
+
+    Returns
+    -------
+    (m,) int array
+
+    Examples
+    --------
+    >>> near_sizes(np.array([2, 4, 9]), np.array([[2, 1.04, 1], [2, 1.06, 1], [0.5, 0.7, 1]])).tolist()
+    [4, 9, 2]
+    """
+    curves = np.asarray(curves, dtype=float)
+    return np.asarray(sizes, dtype=int)[(curves <= (1 + within) * curves[:, -1:]).argmax(axis=1)]
+
+
+def find_near(sizes: np.ndarray, curves: list[np.ndarray], n_bootstrap: int = 1000, seed: int = 0) -> Near:
+    """The near size of the mean of several curves with its interval; curves and draws as in `find_elbow`."""
+    size = int(near_sizes(sizes, mean_curve(curves)[None])[0])
+    draws, low, high = bootstrap(curves, n_bootstrap, seed), None, None
+    text = f"{size} is the smallest size with an error within {percent(NEAR)} of that at {int(sizes[-1])}"
+    text += ", the largest tried" if size < sizes[-1] else ", the largest tried: the error is still falling"
+    if len(draws):
+        low, high = (int(q) for q in np.quantile(near_sizes(sizes, draws), (0.025, 0.975), method="nearest"))
+        text += f" ({low} to {high} in 95 % of the draws)" if low < high else " (the same in 95 % of the draws)"
+    return Near(size, low, high, text)
+
+
+def percent(share: float) -> str:
+    """A share in whole per cent.
+
+    >>> percent(0.215)
+    '22 %'
+    """
+    return f"{100 * share:.0f} %"
+
+
 def mean_curve(curves: list[np.ndarray]) -> np.ndarray:
     """Mean over subjects of the mean over each one's seeds, (n,)."""
     return np.mean([np.mean(own, axis=0) for own in curves], axis=0)
@@ -131,7 +200,7 @@ def _verdict(sizes, mean, whole, limits, shares, n_curves) -> tuple[str, str]:
     if whole is None:
         how = "falls smoothly" if mean[-1] < mean[0] else "does not fall"
         some = sum(shares.values())
-        draws = f", but {some:.0%} of the draws have one" if some else ""
+        draws = f", but {percent(some)} of the draws have one" if some else ""
         text = f"no elbow: the error {how} from {sizes[0]} to {sizes[-1]} latents{draws}"
         return "uncertain" if some > 1 - SURE else "none", text
     if not shares:
@@ -141,7 +210,7 @@ def _verdict(sizes, mean, whole, limits, shares, n_curves) -> tuple[str, str]:
     text = f"an elbow at {whole}, between {limits[0]} and {limits[1]} in 95 % of the draws that have one"
     text += f" ({n_curves} curves)"
     if share < SURE:
-        return "uncertain", f"{text}; only {share:.0%} of all draws have one at or beside it"
+        return "uncertain", f"{text}; only {percent(share)} of all draws have one at or beside it"
     return "elbow", text
 
 

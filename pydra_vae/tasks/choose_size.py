@@ -32,7 +32,10 @@ def ChooseSize(sweep: File, n_bootstrap: int = 1000, seed: int = 0):
     -------
     choice : file
         JSON: size (null without an elbow), low, high (95 % of the draws that have one), rule, shares (of the draws at
-        each size), verdict (elbow, uncertain or none), sentence, pca_size, pca_sentence, n_curves, n_subjects.
+        each size), verdict (elbow, uncertain or none), sentence, pca_size, pca_sentence, n_curves, n_subjects. Beside
+        the rule and only to describe: near_size, the smallest size whose mean validation error is within near_within of
+        that at the largest size tried, near_low, near_high (95 % of the draws; null of a single curve), near_sentence,
+        pca_near_size.
     curve : file
         TSV, one row a model (cvae, pca) and size: mse_mean, mse_sd, mse_low, mse_high (95 % of the draws' means), n,
         on test voxels; val_mean on validation voxels.
@@ -41,7 +44,7 @@ def ChooseSize(sweep: File, n_bootstrap: int = 1000, seed: int = 0):
     import pandas as pd
 
     from pydra_vae.bids.tables import read_table, write_table
-    from pydra_vae.stats.elbow import find_elbow
+    from pydra_vae.stats.elbow import NEAR, find_elbow, find_near
     from pydra_vae.tasks._io import write_json
 
     table = read_table(sweep)
@@ -49,6 +52,9 @@ def ChooseSize(sweep: File, n_bootstrap: int = 1000, seed: int = 0):
     sizes = wide["mse_val"].columns.to_numpy(dtype=int)
     found, pca = (
         find_elbow(sizes, _of_subjects(wide[name]), n_bootstrap, seed) for name in ("mse_val", "pca_mse_val")
+    )
+    near, pca_near = (
+        find_near(sizes, _of_subjects(wide[name]), n_bootstrap, seed) for name in ("mse_val", "pca_mse_val")
     )
     choice = {
         "size": found.size,
@@ -60,6 +66,12 @@ def ChooseSize(sweep: File, n_bootstrap: int = 1000, seed: int = 0):
         "sentence": found.sentence,
         "pca_size": pca.size,
         "pca_sentence": pca.sentence,
+        "near_size": near.size,
+        "near_low": near.low,
+        "near_high": near.high,
+        "near_within": NEAR,
+        "near_sentence": near.sentence,
+        "pca_near_size": pca_near.size,
         "n_curves": len(wide["mse_val"]),
         "n_subjects": wide["mse_val"].index.get_level_values(0).nunique(),
     }

@@ -54,6 +54,9 @@ def GroupReport(
     background_name: str = "background image",
     matrices: File | None = None,
     parcels: File | None = None,
+    linear_skip: str = "",
+    gradients_info: File | None = None,
+    frequency_unit: str = "",
 ):
     """Write the index of all subjects: the paper beside these data, and every analysis with its controls.
 
@@ -74,7 +77,7 @@ def GroupReport(
     parameters : str
         JSON of the options that the user gave, for the record.
     skipped : str
-        JSON object: analysis → why it was not made.
+        JSON object: analysis → why it was not made; "… failed: message" is shown as a failure in its section.
     sweep : file, optional
         ScoreFit of all latent sizes, gathered with participant_id.
     curve : file, optional
@@ -147,6 +150,13 @@ def GroupReport(
         safetensors of ConnectivityGeometry of the example subject: fc, cvae, pca.
     parcels : file, optional
         Table of these matrices' parcels, with their network.
+    linear_skip : str
+        That of the models: "pca" where two fits of one subject start from the same components, which makes the floor of
+        the alignment small by construction; the page then says so.
+    gradients_info : file, optional
+        JSON of DiffusionEmbedding of the example subject: how the gradients were made, for the methods.
+    frequency_unit : str
+        Unit of the frequencies in `samples` (frequency_unit in SampleSeries' JSON): Hz, or cycles a frame.
 
     Returns
     -------
@@ -171,6 +181,8 @@ def GroupReport(
         skipped=_parsed("skipped", skipped),
         example=example,
         background_name=background_name,
+        linear_skip=linear_skip,
+        frequency_unit=frequency_unit,
         **files,
     )
     return report.write(Path.cwd() / "index.html")
@@ -180,7 +192,7 @@ FILES = (
     "sweep", "curve", "choice", "transfer", "structure", "correlations", "dimensions", "views", "matches",
     "separability", "pairs", "nulls", "template", "shared", "divergence", "outliers", "samples", "isc", "geometry",
     "tests", "mantel", "identification", "identification_matrix", "reliability", "surrogate", "latent_recovery",
-    "stimulus", "latents", "gradients", "mask", "scaling", "background", "matrices", "parcels",
+    "stimulus", "latents", "gradients", "mask", "scaling", "background", "matrices", "parcels", "gradients_info",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The files of a small subject, written as the steps write them: 9 planted latents, 2 runs, 8 parcels in 4 networks."""
 
 import json
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -186,6 +187,34 @@ def _json_files(folder, residual) -> None:
     }  # fmt: skip
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once():
+    """Slices are the slowest part of a page: the same maps are drawn once a session."""
+    from pydra_vae.reports import figures, group_figures_latents
+
+    drawn: dict[bytes, str] = {}
+
+    def remembered(draw):
+        def again(rows, space, *more):
+            key = pickle.dumps((draw.__name__, rows, space.mask, space.affine, space.cuts, _pixels(space), more))
+            if key not in drawn:
+                drawn[key] = draw(rows, space, *more)
+            return drawn[key]
+
+        return again
+
+    originals = {figures: "slices", group_figures_latents: "side_by_side"}
+    functions = {name: getattr(module, name) for module, name in originals.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in originals.items():
+            patch.setattr(module, name, remembered(functions[name]))
+        yield
+
+
+def _pixels(space):
+    return None if space.background is None else np.asarray(space.background.dataobj)
 
 
 @pytest.fixture(scope="session")

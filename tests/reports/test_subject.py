@@ -212,7 +212,18 @@ def test_censored_emse_frame_is_said(subject):
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        ({"kl_weight": 0.5, "kl_annealing_steps": 200}, "has the weight 0.500, reached over 200 steps"),
+        ({"kl_weight": 0.5, "kl_annealing_steps": 200}, "has the weight 0.500, reached linearly over 200 steps"),
+        (
+            {"kl_weight": 1.5e-5, "beta": 1.0, "noise_variance": 0.0097, "annealing": "cyclical",
+             "kl_annealing_steps": 40},
+            "has β = 1 of the evidence lower bound in nats (Higgins et al., 2017): for a noise variance of 0.00970 a "
+            "weight of 0.0000150 beside the mean squared error, reached in four cycles (Fu et al., 2019) over 40 steps",
+        ),
+        (
+            {"mmd_weight": 0.1, "kl_annealing_steps": 40, "annealing": "sigmoid"},
+            "in InfoVAE (Zhao et al., 2019), has the weight 0.100, reached along a sigmoid over 40 steps",
+        ),
+        ({"warm_start": "0af1"}, "from the weights of another fit (warm start)"),
         ({"network": "dense", "linear_skip": "pca"}, "starts as PCA of the same size"),
         ({"sample_latent": True}, "weight 0, as in the paper."),
         ({"recipe": {"name": "paper", "schedule": "constant", "patience": 100}}, "patience of 100 epochs"),
@@ -228,6 +239,8 @@ def test_methods_follow_the_parameters(subject, tmp_path, config, says):
     paragraphs, references = write_methods(Loaded(SubjectReport(**{**subject, "config": changed})))
     assert says in " ".join(paragraphs)
     assert ("Smith" in str(references)) == (config.get("recipe", {}).get("schedule") != "constant")
+    for name in ("Higgins", "Fu, H.", "Zhao"):
+        assert any(name in reference.text for reference in references) == (f"({name.split(',')[0]} et al." in says)
 
 
 @pytest.mark.parametrize(

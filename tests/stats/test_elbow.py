@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pydra_vae.stats.elbow import bootstrap, breaks_of, find_elbow, mean_curve
+from pydra_vae.stats.elbow import bootstrap, breaks_of, find_elbow, find_near, mean_curve, near_sizes
 
 DEMO = np.array([2, 4, 6, 9, 12, 16])
 ALL = np.arange(2, 17)
@@ -87,6 +87,31 @@ def test_too_few_sizes():
 def test_a_break_is_that_of_any_scale_and_level():
     curves = np.array([planted(DEMO, 9), 1e-6 * planted(DEMO, 9), 1e4 + planted(DEMO, 9), planted(DEMO, 6)])
     assert breaks_of(DEMO, curves).tolist() == [9, 9, 9, 6]
+
+
+def test_the_smallest_size_near_the_largest_ones_error():
+    curve = np.array([2, 1.2, 1.06, 1.04, 1.02, 1.0])
+    found = find_near(DEMO, subjects(curve, 0)[:2], 50)
+    assert found.size == 9 and found.low is not None  # levels differ by subject, and with them what 5 % is
+    near = find_near(DEMO, [np.tile(curve, (2, 1)), np.tile(curve, (3, 1))], 50)
+    assert (near.size, near.low, near.high) == (9, 9, 9)
+    assert near.sentence == (
+        "9 is the smallest size with an error within 5 % of that at 16, the largest tried (the same in 95 % of the "
+        "draws)"
+    )
+    assert find_near(DEMO, [curve[None]], 50).low is None  # a single curve has no interval
+    falling = find_near(DEMO, [1.0 / DEMO[None]], 50)
+    assert falling.size == 16 and falling.sentence.endswith("the largest tried: the error is still falling")
+
+
+def test_the_near_size_is_uncertain_where_subjects_differ():
+    curves = [np.array([[2, 1.5, 1.04, 1.0]]), np.array([[2, 1.5, 1.2, 1.0]]), np.array([[2, 1.04, 1.02, 1.0]])]
+    found = find_near(np.array([2, 4, 6, 9]), curves, 300)
+    assert (found.size, found.low, found.high) == (9, 4, 9) and "(4 to 9 in 95 % of the draws)" in found.sentence
+
+
+def test_a_rising_curve_is_near_from_the_start():
+    assert near_sizes(DEMO, [np.arange(6.0) + 1, np.ones(6)]).tolist() == [2, 2]
 
 
 def test_subjects_count_alike_whatever_their_seeds():

@@ -255,6 +255,8 @@ def test_the_planted_size_is_chosen(tmp_path):
     assert choice["shares"]["9"] == 1 and choice["n_curves"] == 6 and choice["n_subjects"] == 3
     assert choice["pca_size"] is None and choice["pca_sentence"].startswith("no elbow")
     assert "elbow of the mean validation error" in choice["rule"]
+    assert choice["near_low"] <= choice["near_size"] <= choice["near_high"] and choice["near_within"] == 0.05
+    assert f"{choice['near_size']} is the smallest size" in choice["near_sentence"] and choice["pca_near_size"] == 16
     assert list(curve) == ["model", "latent_dim", "mse_mean", "mse_sd", "mse_low", "mse_high", "n", "val_mean"]
     assert curve["model"].tolist() == ["cvae"] * 6 + ["pca"] * 6 and curve["latent_dim"].tolist() == [*SIZES, *SIZES]
     by_size = table.groupby("latent_dim")

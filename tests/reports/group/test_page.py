@@ -38,13 +38,17 @@ def test_figures_have_ids_of_their_own_and_nothing_comes_from_outside(page):
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     linked = [link for _, link in re.findall(r'(src|href)="((?:https?:)?//[^"]*)"', page)]
-    assert all(
-        link.startswith(("https://doi.org/", "https://jmlr.org/", "https://www.nipreps.org/")) for link in linked
-    )
+    known = ("https://doi.org/", "https://jmlr.org/", "https://www.nipreps.org/", "https://openreview.net/")
+    assert all(link.startswith(known) for link in linked)
     assert (
         "nan"
         not in re.sub(r"<svg.*?</svg>|base64,[^\"]+|<style>.*?</style>", "", page, flags=re.DOTALL).lower().split()
     )
+
+
+def only(fields, *names) -> dict:
+    """The metrics and some of the other inputs: a page of few figures."""
+    return {name: fields[name] for name in ("metrics", *names)}
 
 
 def test_the_same_inputs_give_the_same_bytes(group_of, tmp_path, page):
@@ -83,7 +87,7 @@ def test_what_was_not_made_is_named_with_its_reason_or_how_to_get_it(group_of, t
 def test_an_empty_table_is_as_none(group_of, tmp_path):
     empty = tmp_path / "separability.tsv"
     pd.read_csv(group_of(3)["separability"], sep="\t").head(0).to_csv(empty, sep="\t", index=False)
-    page = write(tmp_path, {**group_of(3), "separability": empty})
+    page = write(tmp_path, {**only(group_of(3), "dimensions"), "separability": empty})
     assert '<section id="networks">' not in page and '<section id="structure">' in page
 
 
@@ -105,7 +109,8 @@ def test_maps_of_another_mask_are_refused(group_of, tmp_path):
 
 
 def test_planted_only_of_simulated_data(group_of, tmp_path, page):
-    assert '<section id="planted">' not in write(tmp_path, group_of(3), simulated=False)
+    fields = only(group_of(3), "latent_recovery", "outliers")
+    assert '<section id="planted">' not in write(tmp_path, fields, simulated=False)
     planted = page[page.index('<section id="planted">') :]
     for what in ("Clean signal", "Latents of each voxel", "Artefact voxels (60 a subject)", "Shared stimulus",
                  "Individual maps", "Trait behind “score”"):  # fmt: skip
@@ -116,7 +121,7 @@ def test_recordings_of_one_person(group_of, tmp_path):
     pairs = pd.read_csv(group_of(3)["pairs"], sep="\t")
     pairs["relation"] = pairs["relation"].replace("subjects", "same person, other run")
     pairs.to_csv(tmp_path / "pairs.tsv", sep="\t", index=False)
-    page = write(tmp_path, {**group_of(3), "pairs": tmp_path / "pairs.tsv"})
+    page = write(tmp_path, {**only(group_of(3), "nulls"), "pairs": tmp_path / "pairs.tsv"})
     assert "All recordings are of one person" in page and "do not align (Procrustes)" not in page
 
 
@@ -124,14 +129,67 @@ def test_no_elbow(group_of, tmp_path):
     choice = {"size": None, "low": None, "high": None, "rule": "r", "shares": {}, "verdict": "none",
               "sentence": "no elbow: the error falls smoothly", "pca_size": None, "n_curves": 1}  # fmt: skip
     (tmp_path / "choice.json").write_text(json.dumps(choice))
-    page = write(tmp_path, {**group_of(1), "choice": tmp_path / "choice.json"})
+    page = write(tmp_path, {**only(group_of(1), "curve"), "choice": tmp_path / "choice.json"})
     assert "No elbow: the error falls smoothly. So the error alone does not choose 9." in page
+    assert "interval of the choice" not in page and "within 5 %" not in page
+
+
+def test_what_describes_the_size_stands_beside_the_rule(page):
+    size = page[page.index('<section id="size">') : page.index('<section id="transfer">')]
+    assert "12 is the smallest size with an error within 5 % of that at 16; for PCA it is 16." in size
+    assert "within 5 % of the largest: 12 (9 to 12)" in size and "interval of the choice" in size
+    assert "it describes the curve, chooses nothing" in size
+
+
+def test_the_interval_of_draws_is_drawn_of_a_choice_only(group_of):
+    from pydra_vae.reports.group_figures_fits import size_curves
+
+    curve = pd.read_csv(group_of(3)["curve"], sep="\t")
+    drawn = size_curves(curve, {"size": None, "low": 4, "high": 4, "shares": {"4": 0.2}})
+    assert "interval of the choice" not in drawn and "chosen" not in drawn
+
+
+def test_a_floor_by_construction_is_said(group_of, tmp_path, page):
+    assert "small by construction" not in page and "same start" not in page
+    skip = write(tmp_path, only(group_of(3), "pairs", "nulls"), linear_skip="pca")
+    assert "same subject, other seed (same start): 0." in skip
+    assert "<b>Here both fits start from the same PCA components (the linear skip), so that the floor is small" in skip
+
+
+def test_a_failed_analysis_is_a_failure_in_its_section(group_of, tmp_path):
+    skipped = {"alignment": "alignment failed: no <voxel> shared", "statistics": "score failed: no column iq"}
+    page = write(tmp_path, only(group_of(3), "tests"), skipped=skipped)
+    assert "3 subjects analysed; of the group's analyses, alignment and statistics failed" in page
+    alignment = page[page.index('<section id="alignment">') :].partition("</section>")[0]
+    assert '<li class="strong"><b>Alignment of latent spaces, with floor and nulls: alignment failed</b>' in alignment
+    assert "no <voxel> shared" in alignment and "<voxel>" not in (tmp_path / "index.html").read_text()
+    statistics = page[page.index('<section id="statistics">') :].partition("</section>")[0]
+    assert "no column iq" in statistics and "Tests over subjects" in statistics
+    assert "Alignment" not in page[page.index('<section id="missing">') :]
+
+
+def test_methods_say_how_gradients_were_made(group_of, tmp_path):
+    fields = only(group_of(3), "structure", "samples")
+    assert "whose 10 % largest connections were kept, with α = 0.5 (by default)" in write(tmp_path, fields)
+    info = tmp_path / "info.json"
+    info.write_text(json.dumps({"level": "seed", "affinity": "normalized_angle", "sparsity": 0.8, "alpha": 1.0}))
+    page = write(tmp_path, fields, gradients_info=info, frequency_unit="Hz")
+    made = "of voxels with parcels, whose 20 % largest connections were kept, normalized angle affinity, with α = 1;"
+    assert made in page and "Frequency (Hz)" in page
+
+
+def test_the_better_linear_space_is_the_control(group_of, tmp_path):
+    geometry = pd.read_csv(group_of(3)["geometry"], sep="\t")
+    geometry.loc[geometry["space"] == "pca whitened", "r"] = 0.65
+    geometry.to_csv(tmp_path / "geometry.tsv", sep="\t", index=False)
+    page = write(tmp_path, {**only(group_of(3)), "geometry": tmp_path / "geometry.tsv"})
+    assert "Whitened PCA: 0.65" in page and "in whitened PCA of the same size (0.65)" in page
 
 
 def test_nothing_planted_and_no_score(group_of, tmp_path):
     outliers = pd.read_csv(group_of(3)["outliers"], sep="\t").assign(auc="n/a", n_planted="n/a")
     outliers.to_csv(tmp_path / "outliers.tsv", sep="\t", index=False)
-    page = write(tmp_path, {**group_of(3), "outliers": tmp_path / "outliers.tsv", "mantel": None}, simulated=False)
+    page = write(tmp_path, {**only(group_of(3)), "outliers": tmp_path / "outliers.tsv"}, simulated=False)
     assert "Nobody knows which voxels and frames are outliers here" in page and "<td>71.0</td>" not in page
     assert "group … --score COLUMN" in page
 
@@ -141,10 +199,12 @@ def test_step_and_page_know_the_same_inputs(group_of, tmp_path):
     from pydra_vae.tasks import group_report
 
     fields = set(GroupReport.__dataclass_fields__)
-    assert set(TABLES) | {"choice", "stimulus"} < set(group_report.FILES) < fields and set(NEEDED) == set(TABLES)
-    given = {**group_of(3), "metrics": list(group_of(3)["metrics"]), "skipped": "{}", "simulated": True}
+    assert set(TABLES) | {"choice", "stimulus", "gradients_info"} < set(group_report.FILES) < fields
+    assert set(NEEDED) == set(TABLES)
+    given = only(group_of(3), "pairs", "nulls", "choice", "curve")
+    given |= {"metrics": list(given["metrics"]), "skipped": "{}", "simulated": True, "linear_skip": "pca"}
     call(group_report.GroupReport, cwd=tmp_path / "out", **given)
-    assert '<section id="alignment">' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "small by construction" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="skipped is no JSON"):
         call(group_report.GroupReport, cwd=tmp_path / "out", **{**given, "skipped": "{"})
 
