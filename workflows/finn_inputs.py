@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def possible_analyses(plan: SubjectPlan, analyses: list[str], console: Console) 
 def science_inputs(plan: SubjectPlan, options: argparse.Namespace) -> dict[str, Any]:
     """Inputs of the subject's analyses beside its series."""
     given = step_options(options)
+    if given.get("views", {}).get("umap") and find_spec("umap") is None:  # said after the fits, else
+        raise InputError("--umap: umap-learn is not installed: pip install 'pydra-vae[umap]', or leave --umap out")
     sizes = {"sizes": options.sweep_sizes, "seeds": options.sweep_seeds}
     divergence = {"betas": options.betas, "mmd_weights": options.mmd_weights}
     events = [_events(run_, options.events_dir) for run_ in plan.runs]
