@@ -159,7 +159,7 @@ class Group:
             self.skipped |= dict.fromkeys(analyses, "two subjects are needed, and there is one")
         elif n_persons > 1 and (native := self._native()):
             reason = (
-                f"{', '.join(native)} lie in a space of their own, where the same voxel is another place in each "
+                f"{_some(native)} lie in a space of their own, where the same voxel is another place in each "
                 "brain: run the participant level with --space MNI152NLin2009cAsym (or another template)"
             )
             if self.options.analyses and analyses:
@@ -178,8 +178,9 @@ class Group:
             self.console.print(f"finn: no {names}: {reason}", style="yellow", markup=False, soft_wrap=True)
 
     def _native(self) -> list[str]:
+        """Persons whose results are not in a template's space."""
         names = {label: parse(path.name).entities.get("space") for label, path in self.tables.items()}
-        return [label for label, space in names.items() if space in NATIVE]
+        return list(dict.fromkeys(self.persons[label] for label, space in names.items() if space in NATIVE))
 
     def _can_refit(self) -> bool:
         return all("FitCvae" in record.get("Parameters", {}) for record in self.records.values())
@@ -329,6 +330,16 @@ class Group:
 
     def _page(self, label: str) -> bool:
         return (self.output / f"{label}.html").is_file()
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    >>> _some(["a", "b", "c"], 1)
+    'a and 2 more'
+    """
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:

@@ -86,7 +86,10 @@ def test_native_space_is_for_runs_of_one_person(finn):
     finn.add("02", space="T1w")
     done = finn("--analyses", "alignment")
     assert done.status == 2 and not done.writes
-    assert "--analyses alignment: " in done.told and "run the participant level with --space" in done.told
+    assert (
+        "--analyses alignment: sub-01, sub-02 lie in a space of their own" in done.told
+        and "run the participant level with --space" in done.told
+    )
     done = finn()
     assert done.status == 0 and "no transfer, alignment, statistics: " in done.told
     assert "pairs.tsv" not in done.writes
