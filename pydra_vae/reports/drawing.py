@@ -48,7 +48,6 @@ def space_colour(name: str) -> str:
     return SPACE_COLOURS[known[0]] if known else INPUT
 
 
-
 _STYLE = {
     "font.family": "sans-serif",
     "font.size": 10.5,

@@ -132,6 +132,8 @@ def draw_matrix(
         axes.add_patch(Rectangle((j - 0.45, i - 0.45), 0.9, 0.9, **edge))
     if texts is not None:
         for (i, j), text in np.ndenumerate(texts):
+            if not text:  # hundreds of them in a matrix of many subjects
+                continue
             inside = np.isfinite(values[i, j])
             colour = _readable(colours(norm(values[i, j]))) if inside else drawing.INK
             axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=9.5 if len(rows) <= 6 else 8)

@@ -214,8 +214,13 @@ def test_censored_emse_frame_is_said(subject):
     [
         ({"kl_weight": 0.5, "kl_annealing_steps": 200}, "has the weight 0.500, reached linearly over 200 steps"),
         (
-            {"kl_weight": 1.5e-5, "beta": 1.0, "noise_variance": 0.0097, "annealing": "cyclical",
-             "kl_annealing_steps": 40},
+            {
+                "kl_weight": 1.5e-5,
+                "beta": 1.0,
+                "noise_variance": 0.0097,
+                "annealing": "cyclical",
+                "kl_annealing_steps": 40,
+            },
             "has β = 1 of the evidence lower bound in nats (Higgins et al., 2017): for a noise variance of 0.00970 a "
             "weight of 0.0000150 beside the mean squared error, reached in four cycles (Fu et al., 2019) over 40 steps",
         ),

@@ -122,9 +122,10 @@ def test_a_floor_of_fits_with_the_same_start_says_nothing():
     assert "% of the disparity is the fit's" not in found.text
     plain = across.alignment(0.7, 0.017, (0.7, 0.9), NAN)
     assert "2 % of the disparity is the fit's" in plain.text and "construction" not in plain.text
-    assert "two fits of one subject from the same components 0.97" in across.shared_geometry(
-        0.4, 0.97, (0.4, 0.1), 0.2, same_start=True
-    ).text
+    assert (
+        "two fits of one subject from the same components 0.97"
+        in across.shared_geometry(0.4, 0.97, (0.4, 0.1), 0.2, same_start=True).text
+    )
     assert "start as PCA" in further.surrogate(np.zeros(3), same_start=True).text
 
 
