@@ -64,16 +64,11 @@ class SharedSpace:
             space=Space.load(voxels[reference], scalings[reference], masks[reference]),
         )
 
-    def only(self, chosen: Sequence[Path]) -> "SharedSpace":
-        """The same at those places alone where (K,) files of all recordings have a 1."""
+    def only(self, chosen: Sequence[Path]) -> "SharedSpace | None":
+        """The same at those places alone where (K,) files of all recordings have a 1; None with fewer than 30."""
         marks = self.arrays(chosen, "marks of voxels")
         kept = np.all([mark[rows] == 1 for mark, rows in zip(marks, self.rows, strict=True)], axis=0)
-        if kept.sum() < MIN_SHARED:
-            raise ValueError(
-                f"{kept.sum()} of {kept.size} shared voxels are chosen in all {len(self.labels)} recordings and at "
-                f"least {MIN_SHARED} are needed: use larger masks"
-            )
-        return replace(self, rows=self.rows[:, kept])
+        return replace(self, rows=self.rows[:, kept]) if kept.sum() >= MIN_SHARED else None
 
     @property
     def own(self) -> np.ndarray:

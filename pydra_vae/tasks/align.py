@@ -58,7 +58,7 @@ def Align(
         default.
     held_out : list of file, optional
         (K,) of each, 1 for the voxels that count (ScoreShared): models that were trained to agree are compared where
-        they were not. All by default.
+        they were not. All by default; fewer than 30 such voxels say nothing, and the tables stay empty.
     n_permutations : int
         Draws of each null; 0: none is drawn.
     seed : int
@@ -89,7 +89,8 @@ def Align(
     at_least_two(labels, "alignment")
     check_lengths(labels, latents=latents, other_seed=other_seed, pca=pca, gradients=gradients)
     group = SharedSpace.load(labels, voxels, scalings, masks, persons)
-    group = group if held_out is None else group.only(held_out)
+    chosen = group if held_out is None else group.only(held_out)
+    group = chosen or group  # too few are chosen: only the maps are made
     parcel = group.parcels(parcels_or_blocks(group.space.parcel[group.own], group.space.mm[group.own]))
     rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
     for source, files in {"cvae": latents, "pca": pca, "diffusion": gradients}.items():
@@ -101,7 +102,7 @@ def Align(
         if source == "cvae":
             maps = _save_template(template, group, items, scalings, masks)
     return *(
-        write_table(f"{name}.tsv", pd.DataFrame(rows[name], columns=columns.split()))
+        write_table(f"{name}.tsv", pd.DataFrame(rows[name] if chosen else [], columns=columns.split()))
         for name, columns in COLUMNS.items()
     ), maps
 
