@@ -55,7 +55,7 @@ def size_curves(curve: pd.DataFrame, choice: dict[str, Any]) -> str:
             left.plot(
                 found["latent_dim"], found["mse_mean"], "o-", color=colour, ms=6, mec=drawing.INK, mew=0.5, label=name
             )
-        left.set(xlabel="Latent dimensions", ylabel="MSE on held-out voxels", title="Error by latent size")
+        left.set(xlabel="Latent dimensions", ylabel="MSE on test voxels", title="Error by latent size")
         left.set_xticks(sorted(curve["latent_dim"].unique()))
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9.5)
         if shares:
