@@ -50,9 +50,7 @@ def ChooseSize(sweep: File, n_bootstrap: int = 1000, seed: int = 0):
     table = read_table(sweep)
     wide = {name: _curves(table, name, Path(sweep)) for name in ("mse_val", "mse_test", "pca_mse_val", "pca_mse_test")}
     sizes = wide["mse_val"].columns.to_numpy(dtype=int)
-    found, pca = (
-        find_elbow(sizes, _of_subjects(wide[name]), n_bootstrap, seed) for name in ("mse_val", "pca_mse_val")
-    )
+    found, pca = (find_elbow(sizes, _of_subjects(wide[name]), n_bootstrap, seed) for name in ("mse_val", "pca_mse_val"))
     near, pca_near = (
         find_near(sizes, _of_subjects(wide[name]), n_bootstrap, seed) for name in ("mse_val", "pca_mse_val")
     )
