@@ -25,9 +25,10 @@ from pydra_vae.tasks.subject_verdict import SubjectVerdict
 from pydra_vae.tasks.tsnr import Tsnr
 from pydra_vae.tasks.voxel_table import VoxelTable
 from pydra_vae.tasks.write_maps import WriteDenoised, WriteLatentMaps
-from pydra_vae.workflows.finn_parts import EMPTY, FitAndScore, FitIfPossible, Options, PrepareSeries, latent_dim_of
-from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
-from pydra_vae.workflows.finn_science import SubjectScience
+from pydra_vae.workflows.finn_parts import EMPTY, FitAndScore, FitIfPossible, Options, PrepareSeries
+
+# What the analyses of `finn_science` need of a subject, beside its mask, frames, scaling and model.
+SERIES = ("scaled", "mask_voxels", "voxel_split", "controls", "latents", "reconstruction")
 
 
 @workflow.define(
@@ -53,7 +54,7 @@ from pydra_vae.workflows.finn_science import SubjectScience
         "emse": File,
         "metrics": File,
         "report": File,
-        **{name: File | None for names in ANALYSES.values() for name in names},
+        **dict.fromkeys(SERIES, File),
     }
 )
 def SubjectCvae(
@@ -74,8 +75,6 @@ def SubjectCvae(
     t_r: float | None = None,
     scheme: str = "random",
     seed: int = 0,
-    analyses: list[str] = [],  # noqa: B006  (workflow inputs are copied by Pydra)
-    science: Options = EMPTY,
     extract: Options = EMPTY,
     normalize: Options = EMPTY,
     fit: Options = EMPTY,
@@ -109,10 +108,6 @@ def SubjectCvae(
         How voxels are split: random, blocked or parcel; both: random, and a second fit on blocks for the table.
     seed : int
         Of the split and of the fit.
-    analyses : list of str
-        What to do beside: keys of `finn_science.OUTPUTS`.
-    science : dict
-        Further inputs of `SubjectScience`.
     extract, normalize, fit, tsnr, error, report : dict
         Further parameters of MaskBold, Normalize, FitCvae, Tsnr, ReconstructionError, SubjectReport.
     """
@@ -206,25 +201,6 @@ def SubjectCvae(
             **report,
         )
     )
-    found = None
-    if analyses:
-        fitted = {"model": cvae.model, "config": cvae.config, "controls": cvae.controls, "latents": cvae.latents}
-        found = workflow.add(
-            SubjectScience(
-                **series,
-                **fitted,
-                analyses=analyses,
-                voxels=data.voxels,
-                voxel_split=split.voxel_split,
-                reconstruction=cvae.reconstruction,
-                latent_dim=latent_dim_of(fit, config),
-                confounds=confounds,
-                scheme=first,
-                seed=seed,
-                fit={name: value for name, value in fit.items() if not name.startswith("warm_start")},
-                **science,
-            )
-        )
     return (
         mask,
         data.mask_info,
@@ -247,7 +223,12 @@ def SubjectCvae(
         cvae.emse,
         metrics.metrics,
         page.report,
-        *(None if found is None else getattr(found, name) for names in ANALYSES.values() for name in names),
+        data.scaled,
+        data.voxels,
+        split.voxel_split,
+        cvae.controls,
+        cvae.latents,
+        cvae.reconstruction,
     )
 
 

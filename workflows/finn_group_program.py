@@ -225,8 +225,16 @@ class Group:
             "extract": parameters["MaskBold"] | timing,
             "normalize": parameters["Normalize"] | {"tsnr_units": parameters["Tsnr"]["units"]},
             "fit": parameters.get("FitCvae", {"latent_dim": made["latent_dim"]}) | {"device": self.options.device},
-            "gradients": step_options(self.options).get("gradients", {}),
+            "gradients": self._gradients(plan.label),
         }
+
+    def _gradients(self, label: str) -> dict[str, Any]:
+        """Parameters of the diffusion embedding: those given here, else those of the subject's own."""
+        beside = Path(f"{self._stem(label)}_{ANALYSIS_FILES['gradient_maps'].removesuffix('.nii.gz')}.json")
+        recorded = _json(beside)["Parameters"].get("analysis", {}).get("gradients", {}) if beside.is_file() else {}
+        return {name: value for name, value in recorded.items() if name != "n_components"} | step_options(
+            self.options
+        ).get("gradients", {})
 
     def parts(self, brought: Mapping[str, Any]) -> dict[str, GroupScience]:
         """One `GroupScience` for each part of the analyses, over what the subjects brought."""
@@ -282,7 +290,7 @@ class Group:
         """Inputs of `GroupScience`."""
         given = step_options(self.options)
         labels = [label for label in self.tables if label in brought]
-        members = self.options.shared_training_labels
+        members = self.options.shared_training_labels or self._trained_on(labels)
         if members:
             unknown = set(members) - {self.persons[label].removeprefix("sub-") for label in labels}
             if unknown:
@@ -308,6 +316,14 @@ class Group:
             "permutations": given.get("permutations", {}),
             "kinds": self.options.shared_kinds or KINDS,
         }
+
+    def _trained_on(self, labels: list[str]) -> list[str] | None:
+        """Whom the shared models that are here were trained on: others join them, until another list is given."""
+        for path in self.output.glob("group_desc-*_model.json"):
+            trained = [self.persons.get(label, "").removeprefix("sub-") for label in _json(path)["labels"]]
+            if set(trained) < {self.persons[label].removeprefix("sub-") for label in labels}:
+                return trained
+        return None
 
     def _example(self) -> dict[str, Any]:
         """Maps and matrices of the first subject that has them."""
@@ -376,7 +392,10 @@ def _as_fitted(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _record(metrics: Path) -> dict[str, Any]:
     """The model.json beside a table of metrics."""
-    path = metrics.with_name(metrics.name.replace(METRICS, NEEDED["configuration"]))
+    return _json(metrics.with_name(metrics.name.replace(METRICS, NEEDED["configuration"])))
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -16,7 +16,7 @@ from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.runs import Run
-from pydra_vae.options import step_options
+from pydra_vae.options import FITS_NEEDED, step_options
 from pydra_vae.tasks._models import read_config
 from pydra_vae.tasks.connectivity_geometry import ConnectivityGeometry
 from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding
@@ -65,14 +65,32 @@ def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
     """Every parameter by step, defaults too, for sidecars and the report."""
     given = given_options(options)
     general = ("atlas", "mask", "mean_image", "model", "warm_start", "preset", "split", "split_runs", "seed")
-    parameters: dict[str, Any] = {name: getattr(options, name) for name in general}
-    parameters |= {name: str(value) for name, value in parameters.items() if isinstance(value, Path)}
+    parameters = _plain(options, general)
     for name, step in STEPS.items():
         if step is FitCvae and options.model is not None:
             continue  # nothing is fitted
-        fields = [f for f in get_fields(step) if f.default is not NOTHING and not _is_of_the_run(f)]
-        parameters[step.__name__] = {f.name: given[name].get(f.name, f.default) for f in fields}
+        parameters[step.__name__] = _filled(step, given[name])
     return parameters
+
+
+def analysis_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of a subject's analyses, for their sidecars."""
+    given, steps = step_options(options), ("views", "gradients", "permutations")
+    own = _plain(options, ("sweep_sizes", "sweep_seeds", "betas", "mmd_weights", "events_dir"))
+    return {name: value for name, value in own.items() if value is not None} | {
+        name: _filled(ANALYSIS_STEPS[name], given.get(name, {})) for name in steps
+    }
+
+
+def _plain(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    values = {name: getattr(options, name) for name in names}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _filled(step: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """A step's parameters with their defaults, those left out that belong to the run."""
+    fields = [f for f in get_fields(step) if f.default is not NOTHING and not _is_of_the_run(f)]
+    return {f.name: given.get(f.name, f.default) for f in fields}
 
 
 def _is_of_the_run(field: Any) -> bool:
@@ -92,13 +110,17 @@ def given_with_device(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return given | {"fit": given["fit"] | {"device": options.device} | start}
 
 
-def possible_analyses(plan: SubjectPlan, analyses: list[str], console: Console) -> list[str]:
-    """The analyses that a subject's runs allow; says why one is left out."""
-    if "reliability" in analyses and not plan.can_be_halved:
-        text = f"{plan.label}: no reliability: half of its {sum(plan.n_frames)} frames are too few for a fit"
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
-        return [name for name in analyses if name != "reliability"]
-    return analyses
+def possible_analyses(plan: SubjectPlan, analyses: list[str], given: bool, console: Console) -> list[str]:
+    """The analyses that a subject's runs and a given model allow; says why some are left out."""
+    reasons = {}
+    if given:
+        text = "it fits models, and this one was given (--model)"
+        reasons = {name: text for name in analyses if name in FITS_NEEDED}
+    elif "reliability" in analyses and not plan.can_be_halved:
+        reasons = {"reliability": f"half of its {sum(plan.n_frames)} frames are too few for a fit"}
+    for name, reason in reasons.items():
+        console.print(f"{plan.label}: no {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
+    return [name for name in analyses if name not in reasons]
 
 
 def science_inputs(plan: SubjectPlan, options: argparse.Namespace) -> dict[str, Any]:

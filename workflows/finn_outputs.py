@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.workflows.finn_columns import described
-from pydra_vae.workflows.finn_science import OUTPUTS as OF_ANALYSES
 
 # Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
 FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
@@ -65,13 +65,6 @@ ANALYSIS_FILES = {
 }
 
 
-def expected(analyses: Sequence[str], model: Mapping[str, Any]) -> set[str]:
-    """Names of the outputs that these analyses give on real data; a given model has no history."""
-    chosen = {name for analysis in analyses for name in OF_ANALYSES[analysis]} - {"latent_recovery"}
-    made = set(FILES) - ({"history"} if model["model"] is not None else set())
-    return {*made, *chosen, "denoised", "report"}
-
-
 def common_entities(plan: SubjectPlan) -> dict[str, str]:
     """Entities of what is made of all runs: those that they share, tasks joined by ``+``."""
     runs = [run.entities for run in plan.runs]
@@ -103,91 +96,121 @@ def plan_files(plan: SubjectPlan) -> dict[str, Any]:
 
 def targets(plan: SubjectPlan, output: Path) -> Iterator[tuple[str, int | None, Path]]:
     """Where each output goes: its name in `SubjectCvae`, the run (None: all), the path."""
-    entities = common_entities(plan)
-    folder = output / f"sub-{entities['sub']}"
-    if "ses" in entities:
-        folder = folder / f"ses-{entities['ses']}"
-    for name, (suffix, extension, more, _, _) in (FILES | ANALYSES).items():
-        yield name, None, folder / "func" / derivative_name(entities, suffix, extension, **more)
+    for name in FILES:
+        yield name, None, _target(plan, output, FILES[name])
     for i, run in enumerate(plan.runs):
-        yield "denoised", i, folder / "func" / derivative_name(run.entities, "bold", ".nii.gz", desc="denoised")
+        name = derivative_name(run.entities, "bold", ".nii.gz", desc="denoised")
+        yield "denoised", i, _folder(plan, output) / name
     yield "report", None, output / f"{plan.label}.html"
 
 
-def deliver_subject(
-    plan: SubjectPlan,
-    outputs: Any,
-    output: Path,
-    derivatives: Path,
-    parameters: Mapping[str, Any],
-    sources: Sequence[Path] = (),
-) -> list[Path]:
-    """Copy a subject's results to their BIDS names.
+def analysis_targets(plan: SubjectPlan, output: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Where the outputs of analyses go, by their names in `SubjectScience`."""
+    return {name: _target(plan, output, ANALYSES[name]) for name in names}
 
-    Parameters
+
+def _folder(plan: SubjectPlan, output: Path) -> Path:
+    entities = plan.runs[0].entities
+    session = f"ses-{entities['ses']}" if "ses" in entities else ""
+    return output / f"sub-{entities['sub']}" / session / "func"
+
+
+def _target(plan: SubjectPlan, output: Path, file: tuple) -> Path:
+    suffix, extension, more, *_ = file
+    return _folder(plan, output) / derivative_name(common_entities(plan), suffix, extension, **more)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Copies a subject's results to their BIDS names, with sidecars.
+
+    Attributes
     ----------
     plan : SubjectPlan
-    outputs
-        Those of `SubjectCvae`.
     output, derivatives : Path
     parameters : mapping
         For the sidecars.
     sources : sequence of Path
         What was read beside the runs and the plan's atlas and mask, such as a mean image.
-
-    Returns
-    -------
-    changed : list of Path
-        The files that were new or changed.
     """
-    datasets = {dataset_label(derivatives): derivatives, "": output}
-    bolds = [run.bold for run in plan.runs]
-    tables = [run.confounds for run in plan.runs]
-    read = (plan.atlas, plan.atlas_labels, plan.mask_file, *tables, *sources)
-    shared = [path for path in read if path is not None]
-    config = _read(outputs.config)
-    parameters = {**parameters, "device": config["device"]}
-    space = {"SpatialReference": plan.runs[0].space or "orig"}
-    changed = []
-    new_model = False
-    for name, run, target in targets(plan, output):
-        value = getattr(outputs, name)
-        if value is None:
-            # a model that was given has no history: an earlier fit's must not stand beside it, nor its analyses;
-            # those of this very model stay where they were not asked for again
-            if name not in ANALYSES or new_model:
-                target.unlink(missing_ok=True)
-                sidecar_path(target).unlink(missing_ok=True)
-            continue
-        if name == "model" and target.exists() and target.samefile(value):  # given from where it would go
-            continue
-        if name == "model":
-            new_model = not target.exists() or target.read_bytes() != Path(value).read_bytes()
-        if name in ("report", "verdict"):
-            beside = None
-        elif name == "denoised":
-            value = value[run]
-            beside = sidecar(
-                "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
-                [bolds[run], *shared],
-                datasets,
-                parameters,
-                RepetitionTime=plan.t_r,
-                SkullStripped=True,
-                TaskName=plan.runs[run].entities.get("task"),
-                **space,
-            )
-        else:
-            *_, description, fields = (FILES | ANALYSES)[name]
-            image = space if target.name.endswith(".nii.gz") else {}
-            beside = sidecar(description, [*bolds, *shared], datasets, parameters, **fields, **image)
-            beside |= described(name)
-            beside |= _found(name, outputs)
+
+    plan: SubjectPlan
+    output: Path
+    derivatives: Path
+    parameters: Mapping[str, Any]
+    sources: Sequence[Path] = ()
+
+    def subject(self, outputs: Any) -> None:
+        """Deliver what `SubjectCvae` gave."""
+        config = _read(outputs.config)
+        for name, run, target in targets(self.plan, self.output):
+            value = getattr(outputs, name)
+            if value is None:  # a model that was given has no history: an earlier fit's must not stand beside it
+                _remove(target)
+                continue
+            if name == "model" and target.exists() and target.samefile(value):  # given from where it would go
+                continue
+            if name == "model" and not (target.exists() and target.read_bytes() == Path(value).read_bytes()):
+                for stale in analysis_targets(self.plan, self.output, ANALYSES).values():
+                    _remove(stale)  # the analyses of another model
+            if name in ("report", "verdict"):
+                beside = None
+            elif name == "denoised":
+                value = value[run]
+                beside = self._denoised(run, config["device"])
+            else:
+                beside = self._sidecar(name, FILES[name], target, device=config["device"]) | _found(name, outputs)
             if name == "model":
-                beside = _model_sidecar(config, beside) | {"Label": plan.label}
-        if deliver(Path(value), target, beside):
-            changed.append(target)
-    return changed
+                beside = _model_sidecar(config, beside) | {"Label": self.plan.label}
+            deliver(Path(value), target, beside)
+
+    def analysis(self, names: Iterable[str], outputs: Any, given: Mapping[str, Any]) -> None:
+        """Deliver outputs of `SubjectScience`; `given` are the parameters of the analysis."""
+        for name, target in analysis_targets(self.plan, self.output, names).items():
+            value = getattr(outputs, name)
+            if value is None:
+                _remove(target)
+            else:
+                deliver(Path(value), target, self._sidecar(name, ANALYSES[name], target, analysis=given))
+
+    def _sidecar(self, name: str, file: tuple, target: Path, **more: Any) -> dict[str, Any]:
+        *_, description, fields = file
+        image = self._space if target.name.endswith(".nii.gz") else {}
+        sources = [*(run.bold for run in self.plan.runs), *self._shared]
+        made = sidecar(description, sources, self._datasets, {**self.parameters, **more}, **fields, **image)
+        return made | described(name)
+
+    def _denoised(self, run: int, device: str) -> dict[str, Any]:
+        return sidecar(
+            "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
+            [self.plan.runs[run].bold, *self._shared],
+            self._datasets,
+            {**self.parameters, "device": device},
+            RepetitionTime=self.plan.t_r,
+            SkullStripped=True,
+            TaskName=self.plan.runs[run].entities.get("task"),
+            **self._space,
+        )
+
+    @property
+    def _datasets(self) -> dict[str, Path]:
+        return {dataset_label(self.derivatives): self.derivatives, "": self.output}
+
+    @property
+    def _shared(self) -> list[Path]:
+        tables = [run.confounds for run in self.plan.runs]
+        read = (self.plan.atlas, self.plan.atlas_labels, self.plan.mask_file, *tables, *self.sources)
+        return [path for path in read if path is not None]
+
+    @property
+    def _space(self) -> dict[str, str]:
+        return {"SpatialReference": self.plan.runs[0].space or "orig"}
+
+
+def _remove(target: Path) -> None:
+    """Take away a result and its sidecar."""
+    target.unlink(missing_ok=True)
+    sidecar_path(target).unlink(missing_ok=True)
 
 
 def _found(name: str, outputs: Any) -> dict[str, Any]:

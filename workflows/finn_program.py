@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from pydra_vae.engine.display import PIPE_WIDTH
 from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import chosen_analyses, finn_parser
-from pydra_vae.workflows.finn import SubjectCvae
+from pydra_vae.workflows.finn import SERIES, SubjectCvae
 from pydra_vae.workflows.finn_group_program import run_group
 from pydra_vae.workflows.finn_inputs import (
     all_parameters,
+    analysis_parameters,
     given_model,
     given_options,
     given_with_device,
@@ -33,7 +34,10 @@ from pydra_vae.workflows.finn_inputs import (
     refused,
     science_inputs,
 )
-from pydra_vae.workflows.finn_outputs import deliver_subject, expected, plan_files, targets
+from pydra_vae.workflows.finn_outputs import Delivery, analysis_targets, plan_files, targets
+from pydra_vae.workflows.finn_parts import latent_dim_of
+from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
+from pydra_vae.workflows.finn_science import SubjectScience
 
 MAX_PROCS = 8
 
@@ -127,19 +131,17 @@ def participant(
         return 2
     plans = fits
     if options.dry_run:
-        made = {plan.label: expected(possible_analyses(plan, analyses, console), model) for plan in plans}
-        dry_run(plans, voxels, output, made)
+        given = bool(options.model)
+        dry_run(plans, voxels, output, {p.label: possible_analyses(p, analyses, given, console) for p in plans}, given)
         return 1 if problems else 0
 
+    for plan in plans:
+        science_inputs(plan, options)  # refuses what is missing before anything is computed
     dataset = {dataset_label(options.derivatives): options.derivatives}
     write_dataset_description(output, "pydra_vae: latent spaces of BOLD series", dataset)
     parameters = all_parameters(options)
-    by_label = {plan.label: plan for plan in plans}
-
-    def deliver(label: str, outputs: Any) -> None:
-        sources = [path for path in (options.mean_image, options.model) if path is not None]
-        deliver_subject(by_label[label], outputs, output, options.derivatives, parameters, sources)
-
+    sources = [path for path in (options.mean_image, options.model) if path is not None]
+    delivery = {plan.label: Delivery(plan, output, options.derivatives, parameters, sources) for plan in plans}
     shown = of_the_dataset(options.derivatives) | {"parameters": json.dumps(parameters, sort_keys=True)}
     tasks = {
         plan.label: SubjectCvae(
@@ -150,26 +152,72 @@ def participant(
             scheme=options.split,
             seed=options.seed,
             mean_image=options.mean_image,
-            analyses=possible_analyses(plan, analyses, console),
-            science=science_inputs(plan, options) | (truth(plan)["science"] if truth else {}),
             report=shown | {"background_name": plan.background[1]},
         )
         for plan in plans
     }
-    outcome = run(
-        tasks,
-        work_dir=work_dir(options),
-        n_procs=n_procs(options),
-        on_done=deliver,
-        break_locks=options.break_locks,
-        stop_on_first_crash=options.stop_on_first_crash,
-        fits_per_gpu=options.fits_per_gpu,
-        fits_together=options.fits_together,
-        verbose=options.verbose,
-        console=console,
-    )
+    running = {
+        "work_dir": work_dir(options),
+        "n_procs": n_procs(options),
+        "break_locks": options.break_locks,
+        "stop_on_first_crash": options.stop_on_first_crash,
+        "fits_per_gpu": options.fits_per_gpu,
+        "fits_together": options.fits_together,
+        "verbose": options.verbose,
+        "console": console,
+    }
+    outcome = run(tasks, **running, on_done=lambda label, outputs: delivery[label].subject(outputs))
+    status = outcome.exit_code
+    if not outcome.interrupted and not (status and options.stop_on_first_crash):
+        planted = {plan.label: truth(plan)["science"] for plan in plans} if truth else {}
+        science = analyses_of(outcome.outputs, plans, analyses, options, planted, console)
+        if science:
+            console.print("Analyses of each subject", style="bold")
+            names = {f"{label} {name}": (label, name) for label, name in science}
+
+            def deliver(both: str, outputs: Any) -> None:
+                label, name = names[both]
+                delivery[label].analysis(ANALYSES[name], outputs, analysis_parameters(options))
+
+            more = run({both: science[key] for both, key in names.items()}, **running, on_done=deliver)
+            status = max(status, more.exit_code)
+            for both in more.failures:
+                say(console, f"{both} failed, see above; everything else of the subject was delivered")
     _say_where(outcome, problems, output, console)
-    return outcome.exit_code or (1 if problems else 0)
+    return status or (1 if problems else 0)
+
+
+def analyses_of(
+    fitted: Mapping[str, Any],
+    plans: list[SubjectPlan],
+    analyses: list[str],
+    options: argparse.Namespace,
+    planted: Mapping[str, dict[str, Any]],
+    console: Console,
+) -> dict[tuple[str, str], SubjectScience]:
+    """One task for each analysis of each fitted subject: one that fails takes nothing else with it."""
+    given = given_with_device(options)["fit"]
+    fit = {name: value for name, value in given.items() if not name.startswith("warm_start")}
+    found = {}
+    for plan in plans:
+        if plan.label not in fitted:
+            continue
+        made = fitted[plan.label]
+        files = {name: getattr(made, name) for name in (*SERIES, "scaling", "frames", "mask", "model", "config")}
+        inputs = {
+            **{name: value for name, value in files.items() if name != "mask_voxels"},
+            **science_inputs(plan, options),
+            **planted.get(plan.label, {}),
+            "voxels": files["mask_voxels"],
+            "latent_dim": latent_dim_of(fit, made.config),
+            "confounds": [run_.confounds for run_ in plan.runs],
+            "scheme": "random" if options.split == "both" else options.split,
+            "seed": options.seed,
+            "fit": fit,
+        }
+        for name in possible_analyses(plan, analyses, bool(options.model), console):
+            found[plan.label, name] = SubjectScience(analysis=name, **inputs)
+    return found
 
 
 def _voxels(plan: SubjectPlan, problems: dict[str, str]) -> tuple[int, str] | None:
@@ -182,7 +230,11 @@ def _voxels(plan: SubjectPlan, problems: dict[str, str]) -> tuple[int, str] | No
 
 
 def dry_run(
-    plans: list[SubjectPlan], voxels: dict[str, tuple[int, str]], output: Path, made: dict[str, set[str]]
+    plans: list[SubjectPlan],
+    voxels: dict[str, tuple[int, str]],
+    output: Path,
+    analyses: dict[str, list[str]],
+    given: bool,
 ) -> None:
     """Say what would be read and written; reads headers and masks only."""
     for plan in plans:
@@ -192,9 +244,11 @@ def dry_run(
             print(f"  reads  {run_.bold}  ({frames} frames)")
         atlas = f" {plan.atlas}" if plan.atlas else ""
         print(f"  mask   {n_voxels:,} voxels, from the {source}{atlas}")
-        for name, _, target in targets(plan, output):
-            if name in made[plan.label]:
-                print(f"  writes {target}")
+        files = [target for name, _, target in targets(plan, output) if not (given and name == "history")]
+        for name in analyses[plan.label]:
+            made = [output_ for output_ in ANALYSES[name] if output_ != "latent_recovery"]  # of simulated data
+            files += analysis_targets(plan, output, made).values()
+        print("\n".join(f"  writes {target}" for target in files))
     print("nothing was run (--dry-run)")
 
 

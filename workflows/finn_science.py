@@ -1,7 +1,7 @@
 """finn's analyses of one subject: what its latents hold, beside controls, and how far the fit can be trusted.
 
 Each analysis of Singla et al. (2025), or asked for in their discussion, is a workflow of its own; `SubjectScience` adds
-those that were chosen. All give tidy tables, which the group level gathers.
+one of them. All give tidy tables, which the group level gathers.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def Trust(
 
 @workflow.define(outputs=_files(*(name for names in OUTPUTS.values() for name in names)))
 def SubjectScience(
-    analyses: list[str],
+    analysis: str,
     scaled: File,
     scaling: File,
     frames: File,
@@ -214,12 +214,12 @@ def SubjectScience(
     gradients: Options = EMPTY,
     permutations: Options = EMPTY,
 ):
-    """Those analyses of a subject that were asked for.
+    """One analysis of a subject; the outputs of the others are None.
 
     Parameters
     ----------
-    analyses : list of str
-        Keys of `OUTPUTS`.
+    analysis : str
+        A key of `OUTPUTS`.
     scaled, scaling, frames, mask, voxels, voxel_split, controls, model, config, latents, reconstruction : file
         Of the subject's fit.
     latent_dim : int
@@ -243,35 +243,31 @@ def SubjectScience(
     views, gradients, permutations : dict
         Further parameters of LatentViews, DiffusionEmbedding and of the permutation tests.
     """
-    made: dict[str, Any] = {}
-
-    def keep(name: str, task: Any) -> None:
-        added = workflow.add(task, name=name)
-        made.update({output: getattr(added, output) for output in OUTPUTS[name]})
-
     space = {"scaling": scaling, "mask": mask, "voxels": voxels}
     series = {"scaled": scaled, "frames": frames, **space}
-    nulls = {"permutations": permutations}
-    if "latents" in analyses:
-        compared = {"controls": controls, "latents": latents, "latent_dim": latent_dim, "truth": truth_latents}
-        keep("latents", LatentScience(**series, **compared, **nulls, seed=seed, views=views, gradients=gradients))
     chosen = {"voxel_split": voxel_split, "scheme": scheme, "fit": fit}
-    if "sweep" in analyses:
-        points = sweep_points(seed, **sizes)
-        made["sweep"] = workflow.add(ManyFits(**series, **chosen, points=points), name="sizes").table
-    if "kl" in analyses:
-        points = divergence_points(seed, latent_dim, fit.get("max_steps"), **divergence)
-        made["divergence"] = workflow.add(ManyFits(**series, **chosen, points=points), name="divergences").table
     decoded = {"reconstruction": reconstruction, "latents": latents, "controls": controls}
-    if "outliers" in analyses:
+    if analysis == "latents":
+        compared = {"controls": controls, "latents": latents, "latent_dim": latent_dim, "truth": truth_latents}
+        given = {"views": views, "gradients": gradients, "permutations": permutations}
+        done = workflow.add(LatentScience(**series, **compared, **given, seed=seed))
+    elif analysis == "sweep":
+        done = workflow.add(ManyFits(**series, **chosen, points=sweep_points(seed, **sizes)))
+    elif analysis == "kl":
+        points = divergence_points(seed, latent_dim, fit.get("max_steps"), **divergence)
+        done = workflow.add(ManyFits(**series, **chosen, points=points))
+    elif analysis == "outliers":
         planted = {"truth": truth_artefacts, "tasks": tasks, "confounds": confounds}
-        keep("outliers", FindOutliers(**series, **decoded, **planted, seed=seed))
-    if "samples" in analyses:
+        done = workflow.add(FindOutliers(**series, **decoded, **planted, seed=seed))
+    elif analysis == "samples":
         named = {"scaled": scaled, "frames": frames, "scaling": scaling, "model": model, "config": config}
-        keep("samples", SampleSeries(**named, **decoded, t_r=t_r, seed=seed))
-    if "reliability" in analyses:
+        done = workflow.add(SampleSeries(**named, **decoded, t_r=t_r, seed=seed))
+    elif analysis == "reliability":
         runs = {"events": events, "lengths": lengths, "t_r": t_r}
-        keep("reliability", Trust(**series, **chosen, **runs, seed=seed))
+        done = workflow.add(Trust(**series, **chosen, **runs, seed=seed))
+    else:
+        raise ValueError(f"analysis {analysis!r} is unknown: it must be one of {', '.join(OUTPUTS)}")
+    made = {name: getattr(done, "table" if analysis in ("sweep", "kl") else name) for name in OUTPUTS[analysis]}
     return tuple(made.get(name) for names in OUTPUTS.values() for name in names)
 
 
