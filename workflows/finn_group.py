@@ -33,11 +33,15 @@ from pydra_vae.tasks.score_mantel import ScoreMantel
 from pydra_vae.tasks.score_shared import ScoreShared
 from pydra_vae.tasks.shared_table import SharedTable
 from pydra_vae.tasks.split_voxels import SplitVoxels
+from pydra_vae.tasks.take_model import TakeModel
 from pydra_vae.tasks.transfer_error import TransferError
 from pydra_vae.workflows.finn_parts import EMPTY, Options, PrepareSeries, latent_dim_of
 
 SERIES = ("scaled", "scaling", "frames", "mask", "voxels", "voxel_split")
-FITTED = ("controls", "latents", "reconstruction", "pca", "gradients", "distances", "parcels", "pca_distances")
+FITTED = (
+    "model", "config", "controls", "latents", "reconstruction", "pca", "gradients", "distances", "parcels",
+    "pca_distances",
+)  # fmt: skip
 HALVES = ("first_distances", "second_distances", "first_connectivity", "second_connectivity")
 FURTHER = ("other_latents", *HALVES)
 BROUGHT = (*SERIES, *FITTED, *FURTHER)
@@ -117,8 +121,10 @@ def SubjectForGroup(
     series = {"scaled": data.scaled, "frames": data.frames}
     chosen = workflow.add(SplitVoxels(**space, scheme=scheme, seed=seed)).voxel_split
     controls = workflow.add(FitControls(**series, voxel_split=chosen, latent_dim=latent_dim)).controls
-    latents = workflow.add(Encode(model=model, config=config, scaled=data.scaled, **place, **device)).latents
-    decoded = workflow.add(Reconstruct(model=model, config=config, latents=latents, **device)).reconstruction
+    taken = workflow.add(TakeModel(model=model, config=config))
+    own = {"model": taken.model, "config": taken.config}
+    latents = workflow.add(Encode(**own, scaled=data.scaled, **place, **device)).latents
+    decoded = workflow.add(Reconstruct(**own, latents=latents, **device)).reconstruction
     pca = workflow.add(PcaScores(**series, controls=controls, latent_dim=latent_dim)).latents
     diffusion = workflow.add(
         DiffusionEmbedding(**space, **series, seed=seed, **{"n_components": latent_dim} | gradients)
@@ -154,6 +160,8 @@ def SubjectForGroup(
         data.mask,
         data.voxels,
         chosen,
+        taken.model,
+        taken.config,
         controls,
         latents,
         decoded,

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import natural_key, parse
-from pydra_vae.bids.plan import SubjectPlan, plan_again
+from pydra_vae.bids.plan import SubjectPlan, plan_again, recorded_file
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import chosen_analyses, step_options
 from pydra_vae.workflows.finn_group import BROUGHT, KINDS, OUTPUTS, PARTS, GroupScience, SubjectForGroup
 from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target, targets
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
+from pydra_vae.workflows.finn_inputs import check_choices
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
 
 # What each subject must have for the group: fitted once, read here.
@@ -151,6 +152,7 @@ class Group:
         self.skipped: dict[str, str] = {}
         self.backgrounds: dict[str, tuple[Path | None, str]] = {}
         self.analyses = self._possible(chosen_analyses(options.analyses, "group"))
+        check_choices(options, self.analyses, list(dict.fromkeys(self.persons.values())), self.participants, output)
 
     def _possible(self, analyses: list[str]) -> list[str]:
         """Those that these subjects allow; `skipped` then says why not the others."""
@@ -171,6 +173,11 @@ class Group:
             self.skipped["identification"] = "the models were given (--model), so no half can be fitted like them"
         self._say_skipped()
         return [name for name in analyses if name not in self.skipped]
+
+    @property
+    def participants(self) -> Path:
+        """The table of scores."""
+        return self.options.participants or self.derivatives / "participants.tsv"
 
     def _say_skipped(self) -> None:
         for reason in dict.fromkeys(self.skipped.values()):
@@ -218,7 +225,7 @@ class Group:
             **{name: files[name] for name in files if name not in ("label", "background", "events", "lengths")},
             "model": Path(f"{stem}{NEEDED['model']}"),
             "config": Path(f"{stem}{NEEDED['configuration']}"),
-            "mean_image": parameters.get("mean_image"),
+            "mean_image": recorded_file(made, "mean_image", self.derivatives),
             "scheme": "random" if scheme == "both" else scheme,
             "seed": parameters["seed"],
             "further": self.further,
@@ -241,6 +248,12 @@ class Group:
         if len(brought) < 2:
             self.skipped |= dict.fromkeys(self.analyses, "two subjects are needed, see the failures above")
             return {}
+        there = {self.persons[label].removeprefix("sub-") for label in brought}
+        lost = sorted(set(self.options.shared_training_labels or ()) - there)
+        if lost and "shared" in self.analyses:
+            self.analyses.remove("shared")
+            self.skipped["shared"] = f"{', '.join(lost)} of its training subjects failed, see above"
+            self._say_skipped()
         inputs = self._science(brought)
         return {part: GroupScience(part=part, **inputs) for part in self._parts()}
 
@@ -291,24 +304,14 @@ class Group:
         given = step_options(self.options)
         labels = [label for label in self.tables if label in brought]
         members = self.options.shared_training_labels or self._trained_on(labels)
-        if members:
-            unknown = set(members) - {self.persons[label].removeprefix("sub-") for label in labels}
-            if unknown:
-                raise InputError(
-                    f"--shared-training-labels: no results of {', '.join(sorted(unknown))} in {self.output}"
-                )
         files = {name: [getattr(brought[label], name) for label in labels] for name in BROUGHT}
         files = {name: None if None in paths else paths for name, paths in files.items()}
-        stems = [self._stem(label) for label in labels]
-        participants = self.options.participants or self.derivatives / "participants.tsv"
         return {
             **files,
             "metrics": [self.tables[label] for label in labels],
             "labels": labels,
             "persons": [self.persons[label] for label in labels],
-            "model": [Path(f"{stem}{NEEDED['model']}") for stem in stems],
-            "config": [Path(f"{stem}{NEEDED['configuration']}") for stem in stems],
-            "participants": participants if self.options.score else None,
+            "participants": self.participants if self.options.score else None,
             "score": self.options.score,
             "members": [self.persons[n].removeprefix("sub-") in members for n in labels] if members else None,
             "transfer": given.get("transfer", {}),

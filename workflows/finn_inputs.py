@@ -17,7 +17,7 @@ from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.runs import Run
 from pydra_vae.options import FITS_NEEDED, step_options
-from pydra_vae.tasks._models import read_config
+from pydra_vae.tasks._models import other_shape, read_config
 from pydra_vae.tasks.connectivity_geometry import ConnectivityGeometry
 from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding
 from pydra_vae.tasks.fit_cvae import FitCvae
@@ -26,6 +26,7 @@ from pydra_vae.tasks.latent_views import LatentViews
 from pydra_vae.tasks.mask_bold import MaskBold
 from pydra_vae.tasks.normalize import Normalize
 from pydra_vae.tasks.reconstruction_error import ReconstructionError
+from pydra_vae.tasks.score_mantel import read_scores
 from pydra_vae.tasks.transfer_error import TransferError
 from pydra_vae.tasks.tsnr import Tsnr
 
@@ -210,9 +211,54 @@ def refused(
             f"--model {options.model} was fitted on {made} frames, and its runs have {n}: it takes series of that "
             "length only; choose as many with --task-id and --run, or fit a new model"
         )
+    elif model["config"] is None and options.warm_start is not None and (other := _other_start(options, n)):
+        problems[plan.label] = f"--warm-start {options.warm_start} holds {other}"
     elif options.split == "parcel" and plan.atlas is None:
         problems[plan.label] = "--split parcel needs parcels: give --atlas NAME or FILE, or another --split"
     return plan.label in problems
+
+
+def _other_start(options: argparse.Namespace, n_frames: int) -> str:
+    """Why fits cannot start from the model of ``--warm-start``, or ""."""
+    try:
+        made = read_config(_config_beside("--warm-start", options.warm_start))
+    except ValueError as error:
+        raise InputError(f"--warm-start {options.warm_start}: {error}") from error
+    fit = all_parameters(options)["FitCvae"]
+    shape = {name: fit[name] for name in ("network", "latent_dim", "linear_skip")}
+    return other_shape(made, {"n_frames": n_frames, **shape})
+
+
+def check_choices(
+    options: argparse.Namespace, analyses: list[str], persons: list[str], participants: Path, output: Path
+) -> None:
+    """Refuse a group's options that name subjects or columns that are not there, before anything is computed.
+
+    Parameters
+    ----------
+    options : Namespace
+    analyses : list of str
+        Those that will be done.
+    persons : list of str
+        ``sub-01`` and so on, whose results are in the output folder.
+    participants : Path
+        participants.tsv.
+    output : Path
+    """
+    labels = [person.removeprefix("sub-") for person in persons]
+    unknown = sorted(set(options.shared_training_labels or ()) - set(labels))
+    if unknown and "shared" in analyses:
+        raise InputError(
+            f"--shared-training-labels: no results of {', '.join(unknown)} in {output}; it has {', '.join(labels)}"
+        )
+    if options.score is None or "statistics" not in analyses:
+        return
+    try:
+        if not participants.is_file():
+            raise ValueError(f"{participants} is not there: give --participants FILE")
+        read_scores(participants, options.score, persons)
+    except (ValueError, OSError) as error:
+        raise InputError(f"--score {options.score}: {error}") from error
 
 
 def of_the_dataset(derivatives: Path) -> dict[str, Any]:

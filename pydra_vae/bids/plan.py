@@ -156,7 +156,7 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
     plans, problems, atlases = [], {}, {}
     for label, record in records.items():
         try:
-            parameters = record["Parameters"]
+            atlas_name = record["Parameters"]["atlas"]
             places = [unquote(uri.split(":", 2)[2]) for uri in record["Sources"] if uri.startswith("bids:")]
             places = [place for place in places if re.search(r"_bold\.nii(\.gz)?$", place)]
             missing = [place for place in places if place not in by_place]
@@ -168,13 +168,32 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
             bolds = [by_place[place] for place in places]
             own = [file for file in files if file.entities.get("sub") == bolds[0].entities["sub"]]
             runs = [with_companions(bold, own, shared) for bold in bolds]
-            mask = Path(parameters["mask"]) if parameters.get("mask") else None
-            plans.append(_checked(label, runs, atlases, parameters["atlas"], mask))
+            atlas, mask = (recorded_file(record, name, derivatives) for name in ("atlas", "mask"))
+            plans.append(_checked(label, runs, atlases, str(atlas or atlas_name), mask))
         except (AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
         except KeyError as error:
             problems[label] = f"{label}: its model.json lacks {error}: run its participant level again"
     return plans, problems
+
+
+def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path) -> Path | None:
+    """Where a file that a parameter names is now: among the sources, which know it by its place in the derivatives.
+
+    Examples
+    --------
+    >>> record = {"Parameters": {"mask": "/old/a/mask.nii"}, "Sources": ["bids:old:a/mask.nii"]}
+    >>> recorded_file(record, "mask", Path("/new")).as_posix()
+    '/new/a/mask.nii'
+    """
+    given = record["Parameters"].get(name)
+    if not given:
+        return None
+    for source in record["Sources"]:
+        path = Path(unquote(source.split(":", 2)[2] if source.startswith("bids:") else source.removeprefix("file://")))
+        if path.name == Path(given).name:
+            return Path(derivatives) / path
+    return Path(given)
 
 
 def _checked(label: str, runs: list[Run], atlases: dict, atlas: str, mask_file: Path | None) -> SubjectPlan:

@@ -139,12 +139,8 @@ def _start(inputs: dict, n_frames: int):
         return None
     made = _models.read_config(inputs["warm_start_config"])
     needed = {"n_frames": n_frames, **{name: inputs[name] for name in ("network", "latent_dim", "linear_skip")}}
-    differing = [f"{name} {made[name]}, not {value}" for name, value in needed.items() if made[name] != value]
-    if differing:
-        raise ValueError(
-            f"{inputs['warm_start_config']} describes a model with {'; '.join(differing)}: a fit can only start from "
-            "weights of its own shape; give another model, or these options"
-        )
+    if differing := _models.other_shape(made, needed):
+        raise ValueError(f"{inputs['warm_start_config']} describes {differing}")
     return _models.load_model(inputs["warm_start"], made)
 
 

@@ -50,6 +50,23 @@ def load_model(weights: Path, config: dict):
     return model.eval()
 
 
+def other_shape(config: dict, needed: dict) -> str:
+    """Why a fit cannot start from a model, or "": what the model is, what is needed, what to do.
+
+    Examples
+    --------
+    >>> other_shape({"latent_dim": 9}, {"latent_dim": 4})[:36]
+    'a model with latent_dim 9, not 4: a '
+    """
+    differing = [f"{name} {config[name]}, not {value}" for name, value in needed.items() if config[name] != value]
+    if not differing:
+        return ""
+    return (
+        f"a model with {'; '.join(differing)}: a fit can only start from weights of its own shape; give another "
+        "model, or these options"
+    )
+
+
 def describe_mask(path: Path) -> dict:
     """What tells two masks apart: shape, affine, number of voxels, digest of the voxels."""
     from pydra_vae.images.headers import read_header

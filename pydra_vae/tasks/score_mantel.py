@@ -57,7 +57,7 @@ def ScoreMantel(
 
     at_least_two(labels, "a correlation with a score")
     check_lengths(labels, distances=distances, parcels=parcels, controls=controls)
-    values = _scores(participants, score, list(dict.fromkeys(labels)))
+    values = read_scores(participants, score, list(dict.fromkeys(labels)))
     kept = np.array([np.isfinite(values[label]) for label in labels])
     some = [label for label in labels if np.isfinite(values[label])]
     names = list(dict.fromkeys(some))
@@ -76,8 +76,14 @@ def ScoreMantel(
     return write_table("mantel.tsv", pd.DataFrame(rows, columns=COLUMNS))
 
 
-def _scores(path, score: str, labels: list[str]) -> dict[str, float]:
-    """Each person's score, NaN for n/a; a label may carry session and run, or lack ``sub-``."""
+def read_scores(path, score: str, labels: list[str]) -> dict[str, float]:
+    """Each person's score, NaN for n/a; a label may carry session and run, or lack ``sub-``.
+
+    Raises
+    ------
+    ValueError
+        If the column is missing or holds no numbers, or a person has no row.
+    """
     import pandas as pd
 
     from pydra_vae.bids.tables import read_table

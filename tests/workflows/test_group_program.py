@@ -46,6 +46,8 @@ def finn(tmp_path, capsys, monkeypatch):
         steps = {"FitCvae": {}, "MaskBold": {}, "Normalize": {}, "Tsnr": {"units": "auto"}}
         record["Parameters"] = {"split": "random", "seed": 0, "atlas": "none", **steps}
         (out / f"{place}{NEEDED['configuration']}").write_text(json.dumps(record))
+        scores = tree / "participants.tsv"
+        scores.write_text((scores.read_text() if scores.exists() else "participant_id\tage\n") + f"sub-{subject}\t30\n")
         return bold
 
     def call(*arguments):
