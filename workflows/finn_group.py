@@ -62,7 +62,9 @@ PARTED = ("score", "latents", "held_out")  # of ScoreShared, for members and for
 PARTS = {"statistics": ("tests", "intersubject", "score")}
 
 
-@workflow.define(outputs={**dict.fromkeys(SERIES + FITTED, File), **dict.fromkeys(FURTHER, File | None)})
+@workflow.define(
+    outputs={**dict.fromkeys((*SERIES, *FITTED, "gradients_info"), File), **dict.fromkeys(FURTHER, File | None)}
+)
 def SubjectForGroup(
     bolds: list[File],
     model: File,
@@ -128,7 +130,7 @@ def SubjectForGroup(
     pca = workflow.add(PcaScores(**series, controls=controls, latent_dim=latent_dim)).latents
     diffusion = workflow.add(
         DiffusionEmbedding(**space, **series, seed=seed, **{"n_components": latent_dim} | gradients)
-    ).gradients
+    )
     between = workflow.add(ParcelDistances(latents=latents, **space))
     linear = workflow.add(ParcelDistances(latents=pca, **space), name="pca_distances")
     found: dict[str, Any] = {}
@@ -166,10 +168,11 @@ def SubjectForGroup(
         latents,
         decoded,
         pca,
-        diffusion,
+        diffusion.gradients,
         between.distances,
         between.parcels,
         linear.distances,
+        diffusion.info,
         *(found.get(name) for name in FURTHER),
     )
 

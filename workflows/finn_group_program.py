@@ -11,67 +11,28 @@ from typing import Any
 from rich.console import Console
 
 from pydra_vae.bids.files import InputError
-from pydra_vae.bids.names import natural_key, parse
+from pydra_vae.bids.names import parse
 from pydra_vae.bids.plan import SubjectPlan, plan_again, recorded_file
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options import chosen_analyses, step_options
 from pydra_vae.workflows.finn_group import BROUGHT, KINDS, OUTPUTS, PARTS, GroupScience, SubjectForGroup
+from pydra_vae.workflows.finn_group_inputs import (
+    METRICS,
+    NATIVE,
+    NEEDED,
+    OF_PERSONS,
+    as_fitted,
+    chosen_subjects,
+    find_subjects,
+    read_json,
+    record_of,
+    some_of,
+    warnings_of,
+)
 from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target, targets
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
 from pydra_vae.workflows.finn_inputs import check_choices
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
-
-# What each subject must have for the group: fitted once, read here.
-NEEDED = {
-    "model": "_desc-cvae_model.safetensors",
-    "configuration": "_desc-cvae_model.json",
-    "split": "_desc-cvae_voxels.tsv",
-    "mask": "_desc-cvae_mask.nii.gz",
-    "normalisation": "_desc-cvae_scaling.safetensors",
-}
-METRICS = "_desc-cvae_metrics.tsv"
-COLUMNS = {"participant_id", "model", "split"}
-OF_PERSONS = ("statistics", "identification")  # tests whose units are persons, not their recordings
-NATIVE = (None, "T1w", "func")  # spaces in which each brain lies where it was scanned
-
-
-def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Every subject's table of metrics in an output folder, and what is missing for others.
-
-    Returns
-    -------
-    tables : dict of Path
-        By label; only complete subjects.
-    problems : dict of str
-    """
-    needed = {"metrics": METRICS, **NEEDED}
-    there = [(path, end) for end in needed.values() for path in output.glob(f"sub-*/**/*{end}")]
-    stems = {path.with_name(path.name.removesuffix(end)) for path, end in there}
-    found = [stem.with_name(stem.name + METRICS) for stem in sorted(stems, key=lambda stem: natural_key(stem.name))]
-    tables: dict[str, Path] = {}
-    problems: dict[str, str] = {}
-    for path in found:
-        stem = path.name.removesuffix(METRICS)
-        label = _label(path, stem)
-        missing = [f"{what} ({stem}{end})" for what, end in needed.items() if not path.with_name(stem + end).is_file()]
-        if missing:
-            problems[label] = (
-                f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
-            )
-        elif not _is_table(path):
-            problems[label] = (
-                f"{label}: {path} is no table of metrics, which has the columns {', '.join(sorted(COLUMNS))}: "
-                "delete it and run its participant level again"
-            )
-        elif label in tables:
-            problems[label] = (
-                f"{label}: two results, {tables[label].name} and {path.name}: give each analysis an OUTPUT of its own"
-            )
-        else:
-            tables[label] = path
-    if not found:
-        raise InputError(f"{output} holds no sub-*/**/*{METRICS}: run the participant level into it first")
-    return {label: path for label, path in tables.items() if label not in problems}, problems
 
 
 def run_group(
@@ -88,7 +49,7 @@ def run_group(
         raise InputError(f"{output} does not exist: run the participant level into it first")
     tables, problems = find_subjects(output)
     if options.participant_label:
-        tables, problems = _chosen(options.participant_label, tables, problems, output)
+        tables, problems = chosen_subjects(options.participant_label, tables, problems, output)
     for problem in problems.values():
         console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
     if not tables:
@@ -147,10 +108,11 @@ class Group:
     ):
         self.derivatives, self.output, self.tables = derivatives, output, tables
         self.options, self.console = options, console
-        self.records = {label: _record(path) for label, path in tables.items()}
+        self.records = {label: record_of(path) for label, path in tables.items()}
         self.persons = {label: label.split("_")[0] for label in tables}
         self.skipped: dict[str, str] = {}
         self.backgrounds: dict[str, tuple[Path | None, str]] = {}
+        self.infos: dict[str, Path] = {}
         self.analyses = self._possible(chosen_analyses(options.analyses, "group"))
         check_choices(options, self.analyses, list(dict.fromkeys(self.persons.values())), self.participants, output)
 
@@ -161,7 +123,7 @@ class Group:
             self.skipped |= dict.fromkeys(analyses, "two subjects are needed, and there is one")
         elif n_persons > 1 and (native := self._native()):
             reason = (
-                f"{_some(native)} lie in a space of their own, where the same voxel is another place in each "
+                f"{some_of(native)} lie in a space of their own, where the same voxel is another place in each "
                 "brain: run the participant level with --space MNI152NLin2009cAsym (or another template)"
             )
             if self.options.analyses and analyses:
@@ -238,7 +200,7 @@ class Group:
     def _gradients(self, label: str) -> dict[str, Any]:
         """Parameters of the diffusion embedding: those given here, else those of the subject's own."""
         beside = Path(f"{self._stem(label)}_{ANALYSIS_FILES['gradient_maps'].removesuffix('.nii.gz')}.json")
-        recorded = _json(beside)["Parameters"].get("analysis", {}).get("gradients", {}) if beside.is_file() else {}
+        recorded = read_json(beside)["Parameters"].get("analysis", {}).get("gradients", {}) if beside.is_file() else {}
         return {name: value for name, value in recorded.items() if name != "n_components"} | step_options(
             self.options
         ).get("gradients", {})
@@ -254,6 +216,7 @@ class Group:
             self.analyses.remove("shared")
             self.skipped["shared"] = f"{', '.join(lost)} of its training subjects failed, see above"
             self._say_skipped()
+        self.infos = {label: made.gradients_info for label, made in brought.items()}
         inputs = self._science(brought)
         return {part: GroupScience(part=part, **inputs) for part in self._parts()}
 
@@ -272,7 +235,8 @@ class Group:
         """What came of the parts, by name; `skipped` says what failed."""
         for part, failure in outcome.failures.items():
             name = next((name for name, parts in PARTS.items() if part in parts), part)
-            self.skipped[name] = f"{part} failed: {failure.message}"
+            why = f"{part} failed: {failure.message}"
+            self.skipped[name] = f"{self.skipped[name]}; {why}" if name in self.skipped else why
         return {
             name: path
             for part, outputs in outcome.outputs.items()
@@ -288,9 +252,10 @@ class Group:
         }
         shown = {
             "links": json.dumps({label: f"{label}.html" for label in self.tables if self._page(label)}),
-            "warnings": json.dumps({label: _warnings(path) for label, path in self.tables.items()}),
+            "warnings": json.dumps({label: warnings_of(path) for label, path in self.tables.items()}),
             "failures": json.dumps([{"label": n, "step": "", "message": text} for n, text in problems.items()]),
             "skipped": json.dumps(self.skipped),
+            "linear_skip": "pca" if any(made["linear_skip"] == "pca" for made in self.records.values()) else "none",
         }
         return GroupCvae(
             metrics=list(self.tables.values()),
@@ -315,7 +280,7 @@ class Group:
             "score": self.options.score,
             "members": [self.persons[n].removeprefix("sub-") in members for n in labels] if members else None,
             "transfer": given.get("transfer", {}),
-            "shared": _as_fitted(self.records[labels[0]]) | given.get("shared", {}) | {"device": self.options.device},
+            "shared": as_fitted(self.records[labels[0]]) | given.get("shared", {}) | {"device": self.options.device},
             "permutations": given.get("permutations", {}),
             "kinds": self.options.shared_kinds or KINDS,
         }
@@ -323,7 +288,7 @@ class Group:
     def _trained_on(self, labels: list[str]) -> list[str] | None:
         """Whom the shared models that are here were trained on: others join them, until another list is given."""
         for path in self.output.glob("group_desc-*_model.json"):
-            trained = [self.persons.get(label, "").removeprefix("sub-") for label in _json(path)["labels"]]
+            trained = [self.persons.get(label, "").removeprefix("sub-") for label in read_json(path)["labels"]]
             if set(trained) < {self.persons[label].removeprefix("sub-") for label in labels}:
                 return trained
         return None
@@ -338,8 +303,15 @@ class Group:
                 shown = {"gradients": gradients, "matrices": matrices, "parcels": parcels, "background": background}
                 shown |= {"latents": Path(f"{stem}_desc-cvae_latents.nii.gz"), "mask": Path(f"{stem}{NEEDED['mask']}")}
                 shown |= {"scaling": Path(f"{stem}{NEEDED['normalisation']}")}
+                shown |= {"gradients_info": self.infos.get(label), "frequency_unit": self._frequency_unit(label)}
                 return {"example": label, "background_name": name} | shown
         return {}
+
+    def _frequency_unit(self, label: str) -> str:
+        """Of the spectra: Hz, where the repetition time was known."""
+        beside = self._table(label, "samples").with_suffix(".json")
+        known = beside.is_file() and read_json(beside)["Parameters"].get("analysis", {}).get("t_r")
+        return "Hz" if known else ""
 
     def _stem(self, label: str) -> str:
         return str(self.tables[label]).removesuffix(METRICS)
@@ -349,70 +321,3 @@ class Group:
 
     def _page(self, label: str) -> bool:
         return (self.output / f"{label}.html").is_file()
-
-
-def _some(names: list[str], shown: int = 5) -> str:
-    """The first names, and how many more there are.
-
-    >>> _some(["a", "b", "c"], 1)
-    'a and 2 more'
-    """
-    more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
-
-
-def _chosen(labels: list[str], tables: dict, problems: dict, output: Path) -> tuple[dict, dict]:
-    """Only the participants that were asked for."""
-    wanted = [f"sub-{label}" for label in labels]
-    there = {label.split("_")[0] for label in (*tables, *problems)}
-    unknown = [subject for subject in wanted if subject not in there]
-    if unknown:
-        raise InputError(f"{output} has no results of {', '.join(unknown)}; it has {', '.join(sorted(there))}")
-    return tuple(
-        {label: value for label, value in found.items() if label.split("_")[0] in wanted}
-        for found in (tables, problems)
-    )
-
-
-def _label(metrics: Path, stem: str) -> str:
-    """What its participant level called it; the runs of ``--split-runs`` have labels of their own."""
-    try:
-        return str(json.loads(metrics.with_name(stem + NEEDED["configuration"]).read_text(encoding="utf-8"))["Label"])
-    except (OSError, ValueError, KeyError, TypeError):
-        entities = parse(metrics.name).entities
-        return f"sub-{entities['sub']}" + (f"_ses-{entities['ses']}" if "ses" in entities else "")
-
-
-def _as_fitted(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a shared model that make it comparable with subjects' own: the same size and test voxels.
-
-    >>> _as_fitted({"latent_dim": 9, "Parameters": {"split": "both", "seed": 3}})
-    {'latent_dim': 9, 'seed': 3, 'scheme': 'random'}
-    """
-    scheme = "blocked" if record["Parameters"]["split"] in ("blocked", "parcel") else "random"
-    return {"latent_dim": record["latent_dim"], "seed": record["Parameters"]["seed"], "scheme": scheme}
-
-
-def _record(metrics: Path) -> dict[str, Any]:
-    """The model.json beside a table of metrics."""
-    return _json(metrics.with_name(metrics.name.replace(METRICS, NEEDED["configuration"])))
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}; run the participant level again") from error
-
-
-def _is_table(path: Path) -> bool:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return set(file.readline().rstrip("\r\n").split("\t")) >= COLUMNS
-
-
-def _warnings(metrics: Path) -> list[Any]:
-    """What the subject's verdict warns of."""
-    verdict = metrics.with_name(metrics.name.replace(METRICS, "_desc-cvae_verdict.json"))
-    if not verdict.is_file():
-        return []
-    return json.loads(verdict.read_text(encoding="utf-8")).get("warnings", [])

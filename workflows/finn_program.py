@@ -177,7 +177,8 @@ def participant(
 
             def deliver(both: str, outputs: Any) -> None:
                 label, name = names[both]
-                delivery[label].analysis(ANALYSES[name], outputs, analysis_parameters(options))
+                timing = {"t_r": delivery[label].plan.t_r}
+                delivery[label].analysis(ANALYSES[name], outputs, analysis_parameters(options) | timing)
 
             more = run({both: science[key] for both, key in names.items()}, **running, on_done=deliver)
             status = max(status, more.exit_code)
