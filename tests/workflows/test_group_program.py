@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pydra_vae.workflows import finn_group_program
-from pydra_vae.workflows.finn_group_program import COLUMNS, METRICS, NEEDED
+from pydra_vae.workflows.finn_group_inputs import COLUMNS, METRICS, NEEDED
 from pydra_vae.workflows.finn_program import run_finn
 
 MNI = "MNI152NLin2009cAsym"
