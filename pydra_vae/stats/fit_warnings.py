@@ -137,7 +137,7 @@ def _overfitted(steps, validation, linear_skip) -> list[dict]:
         )
         found.append(_warning("overfitted", MILD, text))
     if steps[-1] > 0 and steps[best] <= EARLY * steps[-1]:
-        start = " which is PCA" if linear_skip and steps[best] == 0 else ""
+        start = ", which is PCA" if linear_skip and steps[best] == 0 else ""
         text = (
             f"the best step, {steps[best]} of {steps[-1]}, lies in the first tenth of the training: "
             f"the model learnt little beyond its start{start}"

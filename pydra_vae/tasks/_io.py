@@ -24,6 +24,7 @@ def new_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
     Writing to a map of a file with holes kills the process where the disk is full; this raises OSError instead.
     """
+    shape = tuple(int(n) for n in shape)  # a NumPy integer would be written as its repr, which no reader takes
     array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     if hasattr(os, "posix_fallocate"):  # not on macOS
         with open(path, "r+b") as file:
