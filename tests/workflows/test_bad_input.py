@@ -603,7 +603,7 @@ def test_group_after_the_work_folder_is_gone_and_with_an_incomplete_subject(lab,
         func = out / f"sub-{sub}" / "func"
         func.mkdir(parents=True)
         (func / f"sub-{sub}_task-rest_desc-cvae_{name}").write_text("junk\n")
-    done = program(tree, out, "group", cwd=tmp_path)
+    done = program(tree, out, "group", "--analyses", "none", cwd=tmp_path)
     assert done.returncode == 1
     assert "sub-06: missing in " in done.stderr
     assert "model (sub-06_task-rest_desc-cvae_model.safetensors)" in done.stderr
@@ -613,9 +613,25 @@ def test_group_after_the_work_folder_is_gone_and_with_an_incomplete_subject(lab,
     assert "group of 2" in done.stderr
     table = pd.read_csv(out / "group_desc-cvae_metrics.tsv", sep="\t")
     assert set(table["participant_id"]) == {"sub-01", "sub-03"}
+    assert "Traceback" not in done.stderr
+
+
+def test_an_analysis_of_the_group_that_fails_is_named_and_the_rest_delivered(lab, outputs_only, tmp_path):
+    folder, tree, _ = lab
+    out = shutil.copytree(outputs_only, tmp_path / "out")
     # their fields of view hardly meet: what needs common voxels says so, and keeps nothing else from ending
-    assert "only 8 voxels are shared by all 2 subjects" in done.stderr and "or give one mask for all" in done.stderr
-    assert not (out / "group_desc-cvae_pairs.tsv").exists() and (out / "group_desc-cvae_transfer.tsv").is_file()
+    arguments = ("group", "--analyses", "transfer", "statistics", "--work-dir", folder / "work")
+    done = program(tree, out, *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    reason = "only 8 voxels are shared by all 2 subjects"
+    assert "intersubject  IntersubjectCorrelation  failed:" in done.stderr
+    assert reason in done.stderr and "or give one mask for all" in done.stderr
+    assert "group of 2" in done.stderr
+    assert set(pd.read_csv(out / "group_desc-cvae_metrics.tsv", sep="\t")["participant_id"]) == {"sub-01", "sub-03"}
+    assert (out / "group_desc-cvae_transfer.tsv").is_file() and (out / "group_desc-cvae_tests.tsv").is_file()
+    assert not (out / "group_desc-cvae_isc.tsv").exists()
+    page = (out / "index.html").read_text()
+    assert "intersubject failed" in page and reason in page
 
 
 def test_group_with_a_table_that_is_none(lab, outputs_only, refused, tmp_path):

@@ -2,41 +2,15 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "workflows" / "finn.py"
-SHORT = ("--size", "tiny", "--max-steps", "60")
-ROW = re.compile(r"^(\w+) +(\d+) +(\d+) +(\d+) +[\d.]+ *(.*)$", re.MULTILINE)
-
-
-def finn(*arguments, cwd):
-    wide = os.environ | {"COLUMNS": "200"}  # no line of a table is folded
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=wide, capture_output=True, text=True, timeout=600)
-
-
-def table(done):
-    """Step → (computed, reused, failed, why) of everything that a run printed."""
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3]), row[4].strip()) for row in ROW.findall(done.stderr)}
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    done = finn(*SHORT, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "finn-demo", done
 
 
 def test_demo_says_what_it_is_and_ends_with_the_table(demo):
@@ -44,7 +18,8 @@ def test_demo_says_what_it_is_and_ends_with_the_table(demo):
     assert "SIMULATED" in done.stderr
     assert "Mean correlation with the planted clean signal" in done.stdout
     assert str(folder / "output" / "index.html") in done.stdout.replace("\n", "")
-    assert all(computed and not failed for computed, _, failed, _ in table(done).values())
+    assert done.steps
+    assert all(done.computed[step] and not done.failed[step] for step in done.steps)
 
 
 def test_outputs_have_their_names_and_sidecars(demo):
@@ -92,45 +67,47 @@ def test_group_table_holds_every_model_of_every_subject(demo):
     assert all(f'href="sub-0{n}.html"' in index for n in (1, 2, 3))
 
 
-def test_second_run_computes_nothing(demo):
-    folder, _ = demo
-    done = finn(*SHORT, cwd=folder.parent)
+def test_second_run_computes_nothing(demo, finn):
+    folder, first = demo
+    done = finn(*finn.short, cwd=folder.parent)
     assert done.returncode == 0
-    assert table(done)
-    assert all(computed == 0 and failed == 0 for computed, _, failed, _ in table(done).values())
+    assert done.steps == first.steps
+    assert not done.done_again and not any(done.failed.values())
 
 
-def test_a_late_parameter_recomputes_only_what_depends_on_it(demo):
+def test_a_late_parameter_recomputes_only_what_depends_on_it(demo, finn):
     folder, _ = demo
-    done = finn(*SHORT, "--emse-frame", "50", cwd=folder.parent)
+    done = finn(*finn.short, "--emse-frame", "50", cwd=folder.parent)
     assert done.returncode == 0, done.stderr
-    rows = table(done)
-    computed = {step for step, (n, *_) in rows.items() if n}
+    computed = set(done.done_again)
     assert {"ReconstructionError", "SubjectReport"} <= computed
+    # the last two read the table of measures
     assert computed <= {"ReconstructionError", "SubjectMetrics", "SubjectVerdict", "SubjectReport", "GatherTables",
-                        "GroupReport"}  # fmt: skip
-    assert "emse_frame" in rows["ReconstructionError"][3]
+                        "GroupReport", "GroupStatistics", "SharedTable"}  # fmt: skip
+    assert "emse_frame" in done.why["ReconstructionError"]
 
 
-def test_a_deleted_output_comes_back_without_computing(demo):
+def test_a_deleted_output_comes_back_without_computing(demo, finn):
     folder, _ = demo
     (denoised,) = (folder / "output" / "sub-03").rglob("*task-story2*desc-denoised_bold.nii.gz")
     before = denoised.read_bytes()
     denoised.unlink()
-    done = finn(*SHORT, cwd=folder.parent)
-    assert all(computed == 0 for computed, *_ in table(done).values())
+    done = finn(*finn.short, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert not done.done_again
     assert denoised.read_bytes() == before
 
 
-def test_group_needs_only_the_output_folder(demo, tmp_path):
+def test_group_without_analyses_needs_only_the_output_folder(demo, finn, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "output", tmp_path / "output", copy_function=shutil.copy2)
-    done = finn(folder / "data", tmp_path / "output", "group", "--work-dir", tmp_path / "empty", cwd=tmp_path)
+    arguments = (folder / "data", tmp_path / "output", "group", "--analyses", "none")
+    done = finn(*arguments, "--work-dir", tmp_path / "empty", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert set(table(done)) == {"GatherTables", "GroupReport"}
+    assert done.steps == {"GatherTables", "ChooseSize", "GroupReport"}
 
 
-def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
+def test_dry_run_says_what_and_runs_nothing(demo, finn, tmp_path):
     folder, _ = demo
     atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
     done = finn(folder / "data", tmp_path / "out", "participant", "--atlas", atlas, "--task-id", "story1", "story2",
@@ -143,7 +120,7 @@ def test_dry_run_says_what_and_runs_nothing(demo, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_used_where_it_lies_keeps_its_record(demo, tmp_path):
+def test_a_model_used_where_it_lies_keeps_its_record(demo, finn, tmp_path):
     folder, _ = demo
     shutil.copytree(folder / "output", tmp_path / "output", copy_function=shutil.copy2)
     model = next((tmp_path / "output").rglob("sub-01*_desc-cvae_model.safetensors"))
@@ -155,9 +132,9 @@ def test_a_model_used_where_it_lies_keeps_its_record(demo, tmp_path):
         done = finn(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert model.with_suffix(".json").read_bytes() == record
-        assert "FitCvae" not in table(done)
+        assert done.steps and "FitCvae" not in done.steps
         if again:
-            assert all(computed == 0 for computed, *_ in table(done).values())
+            assert not done.done_again
 
 
 OUTER = """
@@ -198,7 +175,7 @@ def test_subject_workflow_nests_in_a_lab_s_own(demo):
 
 
 @pytest.mark.slow
-def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo):
+def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo, finn):
     folder, _ = demo
     atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
     arguments = (folder / "data", "out", "participant", "--atlas", atlas, "--task-id", "story1", "story2", "story3",
@@ -209,7 +186,7 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo):
     done = finn(*arguments, cwd=places["whole"])
     assert done.returncode == 0, done.stderr
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], cwd=places["killed"], start_new_session=True
+        [sys.executable, str(finn.script), *map(str, arguments)], cwd=places["killed"], start_new_session=True
     )
     checkpoints = places["killed"] / "work" / "checkpoints"
     while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):

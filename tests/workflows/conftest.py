@@ -1,0 +1,67 @@
+"""finn as a user runs it, for every test of the recipe: a process of its own, its tables, and one demo for all."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "workflows" / "finn.py"
+SHORT = ("--size", "tiny", "--max-steps", "40")
+ROW = re.compile(r"^(\w+) +(\d+) +(\d+) +(\d+) +[\d.]+ *(.*)$", re.MULTILINE)
+
+
+@dataclass
+class Ended:
+    """What a run of the program left: its status, what it wrote, and how often each step was computed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def __post_init__(self):
+        self.computed, self.reused, self.failed = Counter(), Counter(), Counter()
+        self.why: dict[str, str] = {}
+        for step, computed, reused, failed, why in ROW.findall(self.stderr):  # a step may be in several tables
+            self.computed[step] += int(computed)
+            self.reused[step] += int(reused)
+            self.failed[step] += int(failed)
+            self.why[step] = " ".join((self.why.get(step, ""), why.strip())).strip()
+
+    @property
+    def steps(self):
+        """Everything that the run's tables name."""
+        return set(self.why)
+
+    @property
+    def done_again(self):
+        """The steps that were computed, and how often."""
+        return {step: n for step, n in self.computed.items() if n}
+
+
+@pytest.fixture(scope="session")
+def finn():
+    """Run the program in a folder; returns what it left."""
+
+    def call(*arguments, cwd, timeout=600):
+        wide = os.environ | {"COLUMNS": "200"}  # no line of a table is folded
+        command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+        done = subprocess.run(command, cwd=cwd, env=wide, capture_output=True, text=True, timeout=timeout)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    call.short = SHORT
+    call.script = SCRIPT
+    return call
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory, finn):
+    """The demo's folder, and what its run left; its work folder may be used by others, its outputs stay as they are."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = finn(*SHORT, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "finn-demo", done
