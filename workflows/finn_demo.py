@@ -25,7 +25,7 @@ STORY = ["story1", "story2", "story3"]
 SHARED = ["01", "02"]
 # The quickest network, and the schedule shortened, so that the demo's many fits end within minutes on two cores.
 QUICK = {"fit.network": "dense", "fit.linear_skip": "pca"}
-MAX_STEPS, SHARED_STEPS = 80, 150
+MAX_STEPS, SHARED_STEPS = 60, 120
 BETAS, MMD_WEIGHTS = [0.1, 1.0], [0.1]
 SIZES = {"default": [2, 4, 6, 9, 12, 16], "tiny": [2, 9]}
 COLUMNS = {
