@@ -90,7 +90,7 @@ def _embedding(tables: Tables) -> str:
 
 
 def _start(tables: Tables) -> str:
-    return ", which start from the same components of PCA (linear skip)" if tables.same_start else ""
+    return ", which start from nearly the same components of PCA (linear skip)" if tables.same_start else ""
 
 
 def _groups(tables: Tables) -> Iterator[Paragraph]:

@@ -19,7 +19,7 @@ KINDS = {
 
 # Two fits that start from the same components are alike whatever the training adds.
 SAME_START = (
-    "both start from the same PCA components (the linear skip), so that this floor is small by construction and does "
+    "both start from nearly the same PCA components (the linear skip), so that this floor is small by construction and does "
     "not tell the fit's part from the subject's"
 )
 
