@@ -198,8 +198,9 @@ def alignment(tables: Tables, found: dict[str, Claim]) -> list[str]:
     )
     if tables.same_start and across.FLOOR in set(pairs["relation"]):
         caption += (
-            " <b>Here both fits start from nearly the same PCA components (the linear skip), so that the floor is small by "
-            "construction</b>: it does not say how far fits of one brain may lie apart; fits without the skip would."
+            " <b>Here both fits start from nearly the same PCA components (the linear skip), so that the floor is "
+            "small by construction</b>: it does not say how far fits of one brain may lie apart; fits without the "
+            "skip would."
         )
     if "subjects" not in set(pairs["relation"]):
         extra.append(Finding("All recordings are of one person, so what is shown is the floor: runs of one brain."))

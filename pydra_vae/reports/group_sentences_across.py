@@ -19,8 +19,8 @@ KINDS = {
 
 # Two fits that start from the same components are alike whatever the training adds.
 SAME_START = (
-    "both start from nearly the same PCA components (the linear skip), so that this floor is small by construction and does "
-    "not tell the fit's part from the subject's"
+    "both start from nearly the same PCA components (the linear skip), so that this floor is small by construction and "
+    "does not tell the fit's part from the subject's"
 )
 
 
