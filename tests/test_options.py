@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from pydra_vae.options import finn_parser, step_options
+from pydra_vae.options.finn import finn_parser
+from pydra_vae.options.parser import step_options
 
 STEPS = {
     "extract": ("mask_bold", "MaskBold"),

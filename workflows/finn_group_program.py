@@ -14,7 +14,8 @@ from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import parse
 from pydra_vae.bids.plan import SubjectPlan, plan_again, recorded_file
 from pydra_vae.engine.runner import Outcome, run
-from pydra_vae.options import chosen_analyses, step_options
+from pydra_vae.options.finn import chosen_analyses
+from pydra_vae.options.parser import step_options
 from pydra_vae.workflows.finn_group import BROUGHT, KINDS, OUTPUTS, PARTS, GroupScience, SubjectForGroup
 from pydra_vae.workflows.finn_group_inputs import (
     METRICS,

@@ -16,7 +16,8 @@ from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.runs import Run
-from pydra_vae.options import FITS_NEEDED, step_options
+from pydra_vae.options.finn import FITS_NEEDED
+from pydra_vae.options.parser import step_options
 from pydra_vae.tasks._models import other_shape, read_config
 from pydra_vae.tasks.connectivity_geometry import ConnectivityGeometry
 from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding

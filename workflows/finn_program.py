@@ -20,7 +20,7 @@ from pydra_vae.engine.devices import available, choices
 from pydra_vae.engine.display import PIPE_WIDTH
 from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import Outcome, run
-from pydra_vae.options import chosen_analyses, finn_parser
+from pydra_vae.options.finn import chosen_analyses, finn_parser
 from pydra_vae.workflows.finn import SERIES, SubjectCvae
 from pydra_vae.workflows.finn_group_program import run_group
 from pydra_vae.workflows.finn_inputs import (

@@ -3,7 +3,7 @@
 import pytest
 
 from pydra_vae.bids.files import InputError
-from pydra_vae.options import finn_parser
+from pydra_vae.options.finn import finn_parser
 from pydra_vae.workflows import finn_inputs
 from pydra_vae.workflows.finn_columns import COLUMNS
 from pydra_vae.workflows.finn_group_report import SHOWN
