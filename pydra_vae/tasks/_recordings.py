@@ -1,0 +1,104 @@
+"""What steps over all recordings share: the split's rows, lists that match them, regressors as one array."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pydra_vae.bids.tables import read_table
+
+RAW = "raw_"
+NOT_SUBTASKS = ("frame", "time", "block")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of subject_split.tsv.
+
+    Attributes
+    ----------
+    label, person, part : (S,) arrays of str
+        A recording's label, whose it is, and where it lies: train, validation, test.
+    """
+
+    label: np.ndarray
+    person: np.ndarray
+    part: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path) -> "Split":
+        """Read and check subject_split.tsv."""
+        table = read_table(path)
+        missing = {"label", "person", "part"} - set(table)
+        if missing:
+            columns = ", ".join(sorted(missing))
+            raise ValueError(f"{path} has no column {columns}: give the subject_split.tsv of SplitSubjects")
+        split = cls(*(table[name].astype(str).to_numpy() for name in ("label", "person", "part")))
+        unknown = sorted(set(split.part) - {"train", "validation", "test"})
+        if unknown:
+            raise ValueError(f"{path} has parts {', '.join(unknown)}: only train, validation and test are known")
+        return split
+
+    def rows(self, part: str) -> np.ndarray:
+        """Numbers of the recordings of a part."""
+        return np.flatnonzero(self.part == part)
+
+    def check(self, name: str, values: Sequence) -> None:
+        """Raise ValueError unless there is one value for each recording."""
+        if len(values) != len(self.label):
+            raise ValueError(
+                f"{len(values)} {name} but the split lists {len(self.label)} recordings: "
+                "give one for each, in the order of its rows"
+            )
+
+
+@dataclass(frozen=True)
+class Regressors:
+    """Regressors of all recordings.
+
+    Attributes
+    ----------
+    names : list of str
+        Sub-tasks, in the order in which they first come.
+    filtered, raw : (S, T, n) float64 arrays
+        Filtered like the data, and as convolved; NaN where a recording has no events, or lacks the sub-task.
+    block : (S, T) array of str
+        Sub-task of each frame, "" between them.
+    """
+
+    names: list[str]
+    filtered: np.ndarray
+    raw: np.ndarray
+    block: np.ndarray
+
+
+def load_regressors(paths: Sequence[Path | None], n_frames: int) -> Regressors:
+    """Read one regressors.tsv a recording (TaskRegressors); None where a recording has no events."""
+    tables = [None if path is None else _read(path, n_frames) for path in paths]
+    names: dict[str, None] = {}
+    for table in tables:
+        if table is not None:
+            names |= dict.fromkeys(n for n in table if n not in NOT_SUBTASKS and not n.startswith(RAW))
+    shape = (len(tables), n_frames, len(names))
+    filtered, raw, block = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[:2], "", dtype=object)
+    for i, table in enumerate(tables):
+        if table is None:
+            continue
+        block[i] = table["block"].fillna("").astype(str)
+        for j, name in enumerate(names):
+            if name in table:
+                filtered[i, :, j], raw[i, :, j] = table[name], table[RAW + name]
+    return Regressors(list(names), filtered, raw, block)
+
+
+def _read(path, n_frames):
+    table = read_table(path)
+    missing = [name for name in NOT_SUBTASKS if name not in table]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}: give the regressors.tsv of TaskRegressors")
+    if len(table) != n_frames:
+        raise ValueError(
+            f"{path} has {len(table)} frames but the series have {n_frames}: do both come from the same run?"
+        )
+    return table
