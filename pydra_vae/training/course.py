@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from pydra_vae.training.annealing import Annealing
-from pydra_vae.training.recipes import Recipe
+from pydra_vae.training.recipes import (
+    PLATEAU_EPOCHS,
+    PLATEAU_FACTOR,
+    PLATEAU_MINIMUM,
+    PLATEAU_THRESHOLD,
+    Recipe,
+)
 
 Weights = dict[str, Tensor]
 
@@ -31,7 +37,10 @@ class Course:
         Of the model as it starts.
     """
 
-    KEPT = ("queue", "history", "best", "best_step", "best_weights", "stopped", "stopped_at")
+    KEPT = (
+        "queue", "history", "best", "best_step", "best_weights", "stopped", "stopped_at", "slowed", "plateau_best",
+        "plateau_since",
+    )  # fmt: skip
 
     def __init__(self, n_rows: int, recipe: Recipe, seed: int, annealing: Annealing, weights: Weights):
         self.n_rows, self.recipe, self.annealing = n_rows, recipe, annealing
@@ -43,6 +52,8 @@ class Course:
         self.best_weights = weights
         self.stopped: str | None = None
         self.stopped_at: int | None = None
+        self.slowed = 1.0  # what plateaus have left of the learning rate
+        self.plateau_best, self.plateau_since = float("inf"), 0
 
     def epoch(self, step: int) -> int:
         """Passes over the rows completed before a step."""
@@ -67,7 +78,19 @@ class Course:
         better = step >= self.annealing.steps and value < self.best
         if better:
             self.best, self.best_step, self.best_weights = value, step, weights()
+        if self.recipe.schedule == "plateau":
+            self._follow(step, value)
         self.history.append({"step": step, "epoch": self.epoch(step), **row, **figures, "best": int(better)})
+
+    def _follow(self, step: int, value: float):
+        """Lower the rate where nothing has become better for long; the start and the ramp do not count."""
+        if not step or step < self.annealing.steps:
+            self.plateau_since = step
+        elif value < self.plateau_best * (1 - PLATEAU_THRESHOLD):
+            self.plateau_best, self.plateau_since = value, step
+        elif step - self.plateau_since > PLATEAU_EPOCHS * self.recipe.epoch_steps(self.n_rows):
+            lowest = min(1.0, PLATEAU_MINIMUM / self.recipe.learning_rate)
+            self.slowed, self.plateau_since = max(self.slowed * PLATEAU_FACTOR, lowest), step
 
     def out_of_patience(self, step: int) -> bool:
         """Is the last improvement too long ago?"""

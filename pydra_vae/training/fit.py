@@ -177,6 +177,9 @@ class Alone:
     def clip(self, limit: float):
         nn.utils.clip_grad_norm_(self.model.parameters(), limit)
 
+    def go_back(self, before: Weights, shares: list[float]):
+        raise NotImplementedError("one model alone has one learning rate")
+
     def figures(self) -> list[dict[str, float]]:
         self.model.eval()
         figures = self.validate()

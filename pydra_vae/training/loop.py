@@ -36,6 +36,9 @@ class Learner(Protocol):
     def clip(self, limit: float):
         """Shorten the gradient of each model to that norm."""
 
+    def go_back(self, before: Weights, shares: list[float]):
+        """Leave each model only its share of the way from those weights to the present ones; never asked of one."""
+
     def figures(self) -> list[dict[str, float]]:
         """Validation of each, in eval mode; the first figure decides."""
 
@@ -79,7 +82,8 @@ class Loop:
     def __init__(self, learner: Learner, courses: list[Course], recipe: Recipe, device: torch.device):
         self.learner, self.courses, self.recipe, self.device = learner, courses, recipe, device
         self.steps = recipe.steps(courses[0].n_rows)
-        self.optimiser = torch.optim.AdamW(
+        optimiser = torch.optim.Adam if recipe.coupled_decay else torch.optim.AdamW
+        self.optimiser = optimiser(
             learner.groups(),
             lr=recipe.learning_rate,
             eps=recipe.eps,
@@ -124,7 +128,8 @@ class Loop:
         return self.running
 
     def _train_step(self):
-        rate = self.recipe.learning_rate_at(self.step, self.steps)
+        slowed = [course.slowed for course in self.courses]
+        rate = self.recipe.learning_rate_at(self.step, self.steps) * max(slowed)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
         rows = [course.next_rows() for course in self.courses]
@@ -136,7 +141,11 @@ class Loop:
         total.sum().backward()  # no model's parameters are in another's loss
         if self.recipe.clip is not None:
             self.learner.clip(self.recipe.clip)
+        # one optimiser has one rate: after its step, each model goes back to its own share of the way
+        before = None if len(set(slowed)) == 1 else {k: v.clone() for k, v in self.learner.state_dict().items()}
         self.optimiser.step()
+        if before is not None:
+            self.learner.go_back(before, [own / max(slowed) for own in slowed])
         self._names = (*terms.values, "total")
         # kept on the device: reading it here would make every step wait
         self._pending.append(torch.stack([value.detach().float() for value in (*terms.values.values(), total)]))
@@ -148,7 +157,7 @@ class Loop:
             figures = self.learner.figures()
         rate = self.recipe.learning_rate_at(self.step, self.steps)
         for m in self.running:
-            row = {"lr": rate, **losses[m]}
+            row = {"lr": rate * self.courses[m].slowed, **losses[m]}
             figured = {name: float(value) for name, value in figures[m].items()}
             with self._named(m):
                 self.courses[m].record(self.step, row, figured, lambda m=m: self.learner.weights(m))

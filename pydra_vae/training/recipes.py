@@ -2,7 +2,8 @@
 
 `fast` measures its schedule in optimiser steps: one cycle of the learning rate (Smith & Topin 2018), a
 cosine up over the first 20 % and a cosine down to nearly zero, validated every 50 steps and at step 0. `paper`
-is Singla et al. (2025): batches of 280 voxels, Adam at 1e-3, early stopping with a patience of 100 epochs.
+is Singla et al. (2025): batches of 280 voxels, Adam at 1e-3, early stopping with a patience of 100 epochs. The
+`plateau` schedule is TI-VAE's (`training.tivae`): a constant rate that each course lowers for itself.
 """
 
 import math
@@ -11,6 +12,9 @@ from typing import Literal
 
 START_DIVISOR = 25.0  # one cycle starts at 1/25 of its peak …
 FINAL_FRACTION = 1e-4  # … and ends at 1/10,000 of it, as in Smith & Topin
+# A plateau, as PyTorch's ReduceLROnPlateau with TI-VAE's numbers: more than so many epochs without a validation that
+# is better by a ten-thousandth multiply the rate by .95, but not below the minimum.
+PLATEAU_FACTOR, PLATEAU_EPOCHS, PLATEAU_MINIMUM, PLATEAU_THRESHOLD = 0.95, 6, 1e-5, 1e-4
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Recipe:
     ----------
     learning_rate : float
         Of Adam; the peak where the schedule is one-cycle.
-    schedule : {"one-cycle", "constant"}
+    schedule : {"one-cycle", "constant", "plateau"}
+        "plateau" is constant but for what the validation takes from it.
     batch_size : int
         Rows (voxels, subjects) a step.
     max_steps, max_epochs : int or None
@@ -34,13 +39,15 @@ class Recipe:
         Fraction of the steps that a one-cycle schedule climbs.
     eps, weight_decay : float
         Of AdamW; with a decay of 0 it is Adam.
+    coupled_decay : bool
+        Add the decay to the gradient, which is PyTorch's Adam with weight decay; else it is decoupled (AdamW).
     clip : float or None
         Largest norm of the gradient.
     """
 
     name: str
     learning_rate: float
-    schedule: Literal["one-cycle", "constant"]
+    schedule: Literal["one-cycle", "constant", "plateau"]
     batch_size: int = 280
     max_steps: int | None = None
     max_epochs: int | None = None
@@ -50,6 +57,7 @@ class Recipe:
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip: float | None = None
+    coupled_decay: bool = False
 
     def with_options(self, **options) -> "Recipe":
         """This recipe with the options that are not None put in."""
@@ -82,8 +90,8 @@ class Recipe:
         return min(limits)
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step (from 0) of a training of so many steps."""
-        if self.schedule == "constant":
+        """The learning rate of a step (from 0) of a training of so many steps, before any plateau."""
+        if self.schedule in ("constant", "plateau"):
             return self.learning_rate
         climb = self.warm_up * steps
         if step < climb:

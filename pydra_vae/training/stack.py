@@ -43,6 +43,13 @@ class Stack:
         for parameter in self._parameters.values():
             parameter.grad.mul_(factors.reshape(-1, *[1] * (parameter.ndim - 1)))
 
+    def go_back(self, before: Weights, shares: list[float]):
+        share = torch.tensor(shares, device=self.device)
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                of_model = share.reshape(-1, *[1] * (parameter.ndim - 1))
+                parameter.copy_(torch.lerp(before[name], parameter, of_model))
+
     def figures(self) -> list[dict[str, float]]:
         passes = [member.passes() for member in self.members]
         passed: list[list[list[Outcome]]] = [[[] for _ in one] for one in passes]
