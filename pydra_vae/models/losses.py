@@ -78,9 +78,9 @@ def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:
 
 def full_precision(device: torch.device):
     """No bf16 inside the block: its three digits would drown small differences."""
-    if device.type != "cuda":
+    if device.type not in ("cuda", "cpu"):
         return nullcontext()  # no autocast elsewhere, and not every device knows it
-    return torch.autocast("cuda", enabled=False)
+    return torch.autocast(device.type, enabled=False)
 
 
 def reparameterise(mu: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
