@@ -10,13 +10,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pydra_vae.bids.derivatives import check_output, deliver
+from pydra_vae.bids.derivatives import check_output
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.engine.runner import run
 from pydra_vae.tasks.simulate import SimulateFinn
 from pydra_vae.workflows import finn_program
 from pydra_vae.workflows.finn_group_program import run_group
+from pydra_vae.workflows.program import copy_tree, running
 
 FOLDER = Path("finn-demo")
 N_SUBJECTS = 3
@@ -52,20 +53,14 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     )
     simulated = run(
         {"simulation": SimulateFinn(size=options.size, seed=options.seed, n_subjects=N_SUBJECTS)},
-        work_dir=finn_program.work_dir(options),
-        n_procs=1,
-        break_locks=options.break_locks,
-        verbose=options.verbose,
-        console=console,
+        **running(options, console),
     )
     if simulated.exit_code:
         return simulated.exit_code
     made = simulated.outputs["simulation"]
     tree = Path(made.derivatives)
     data = folder / "data"
-    for path in sorted(tree.rglob("*")):
-        if path.is_file():
-            deliver(path, data / path.relative_to(tree))
+    copy_tree(tree, data)
     options.derivatives, options.output = data, folder / "output"
     options.atlas = str(data / Path(made.atlas).relative_to(tree))
     options.task_id = options.task_id or STORY
@@ -76,8 +71,6 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     status = run_group(
         data,
         options.output,
-        finn_program.work_dir(options),
-        finn_program.n_procs(options),
         options,
         console,
         simulated=True,

@@ -34,13 +34,12 @@ from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target,
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
 from pydra_vae.workflows.finn_inputs import check_choices
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
+from pydra_vae.workflows.program import running, say
 
 
 def run_group(
     derivatives: Path,
     output: Path,
-    work: Path,
-    n_procs: int,
     options: argparse.Namespace,
     console: Console,
     **report: Any,
@@ -52,7 +51,7 @@ def run_group(
     if options.participant_label:
         tables, problems = chosen_subjects(options.participant_label, tables, problems, output)
     for problem in problems.values():
-        console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
+        say(console, "finn", problem)
     if not tables:
         return 2
     group = Group(derivatives, output, tables, options, console)
@@ -66,27 +65,19 @@ def run_group(
         print("\n".join(f"writes {shared_target(output, kind)}" for kind in kinds), end="\n" if kinds else "")
         print("nothing was run (--dry-run)")
         return 1 if problems else 0
-    running = {
-        "work_dir": work,
-        "n_procs": n_procs,
-        "break_locks": options.break_locks,
-        "fits_per_gpu": options.fits_per_gpu,
-        "fits_together": options.fits_together,
-        "verbose": options.verbose,
-        "console": console,
-    }
+    how = running(options, console)
     across: dict[str, Any] = {}
     outcomes: list[Outcome] = []
     tasks = group.subjects(problems)
     if tasks:
         console.print("What each subject brings (found in the work folder where it is still there)", style="bold")
-        brought = run(tasks, **running, stop_on_first_crash=options.stop_on_first_crash)
+        brought = run(tasks, **how, stop_on_first_crash=options.stop_on_first_crash)
         outcomes.append(brought)
         problems |= {label: f"{label}: {failure.message}" for label, failure in brought.failures.items()}
         parts = group.parts(brought.outputs)
         if parts and not brought.interrupted:
             console.print("Across subjects", style="bold")
-            outcomes.append(run(parts, **running, stop_on_first_crash=options.stop_on_first_crash))
+            outcomes.append(run(parts, **how, stop_on_first_crash=options.stop_on_first_crash))
             across = group.found(outcomes[-1])
     if not any(outcome.interrupted for outcome in outcomes):
         task = group.task(across, problems, report)
@@ -95,7 +86,7 @@ def run_group(
         def deliver(_: str, outputs: Any) -> None:
             deliver_group(outputs, across, output, list(tables.values()), kinds)
 
-        outcomes.append(run({"group": task}, **running, on_done=deliver))
+        outcomes.append(run({"group": task}, **how, on_done=deliver))
         if not outcomes[-1].exit_code:
             console.print(f"group of {len(tables)}: {output / 'index.html'}", markup=False)
     return max(outcome.exit_code for outcome in outcomes) or (1 if problems else 0)
@@ -145,7 +136,7 @@ class Group:
     def _say_skipped(self) -> None:
         for reason in dict.fromkeys(self.skipped.values()):
             names = ", ".join(name for name, why in self.skipped.items() if why == reason)
-            self.console.print(f"finn: no {names}: {reason}", style="yellow", markup=False, soft_wrap=True)
+            say(self.console, "finn", f"no {names}: {reason}", "yellow")
 
     def _native(self) -> list[str]:
         """Persons whose results are not in a template's space."""
@@ -168,7 +159,7 @@ class Group:
         plans, missing = plan_again(self.derivatives, self.records)
         problems |= missing
         for problem in missing.values():
-            self.console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
+            say(self.console, "finn", problem)
         self.backgrounds = {plan.label: plan.background for plan in plans}
         if "identification" in self.analyses and not all(plan.can_be_halved for plan in plans):
             self.analyses.remove("identification")

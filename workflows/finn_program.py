@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,7 @@ from rich.console import Console
 
 from pydra_vae import __version__
 from pydra_vae.bids.derivatives import check_output, check_work, dataset_label, write_dataset_description
-from pydra_vae.bids.files import InputError
 from pydra_vae.bids.plan import SubjectPlan, plan_subjects
-from pydra_vae.engine.devices import available, choices
-from pydra_vae.engine.display import PIPE_WIDTH
-from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options.finn import chosen_analyses, finn_parser
 from pydra_vae.workflows.finn import SERIES, SubjectCvae
@@ -38,8 +32,9 @@ from pydra_vae.workflows.finn_outputs import Delivery, analysis_targets, plan_fi
 from pydra_vae.workflows.finn_parts import latent_dim_of
 from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
 from pydra_vae.workflows.finn_science import SubjectScience
+from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
 
-MAX_PROCS = 8
+RECIPE = "finn"
 
 
 def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
@@ -48,10 +43,8 @@ def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
     options = parser.parse_args(argv)
     if options.derivatives is not None and (options.output is None or options.analysis_level is None):
         parser.error("DERIVATIVES, OUTPUT and participant or group belong together (or none of them, for the demo)")
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_WIDTH
-    try:
+
+    def body(console: Console) -> int:
         if options.derivatives is None:
             from pydra_vae.workflows.finn_demo import demo
 
@@ -59,39 +52,10 @@ def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
         if options.analysis_level == "group":
             check_output(options.output, options.derivatives, create=False)
             check_work(work_dir(options), options.derivatives, options.output)
-            return run_group(options.derivatives, options.output, work_dir(options), n_procs(options), options, console)
+            return run_group(options.derivatives, options.output, options, console)
         return participant(options, console)
-    except (InputError, EngineError) as error:
-        say(console, error)
-        return 2
-    except BrokenPipeError:  # `finn … --dry-run | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
-
-def say(console: Console, problem: object) -> None:
-    """Print a problem; lines are not folded, so that paths and commands can be copied."""
-    console.print(f"finn: {problem}", style="red", markup=False, soft_wrap=True)
-
-
-def say_all(console: Console, problems: dict[str, str]) -> None:
-    """Print the problems of all subjects, one that many share only once."""
-    same: dict[str, list[str]] = {}
-    for label, problem in problems.items():
-        same.setdefault(problem.removeprefix(f"{label}: "), []).append(label)
-    for problem, labels in same.items():
-        say(console, f"{', '.join(labels)}: {problem}")
-
-
-def n_procs(options: argparse.Namespace) -> int:
-    """Processes side by side."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return options.n_procs or min(cores, MAX_PROCS)
-
-
-def work_dir(options: argparse.Namespace) -> Path:
-    """Where steps are cached; as with fMRIPrep, ``work`` under the current folder by default."""
-    return (options.work_dir or Path("work")).absolute()
+    return program(RECIPE, body)
 
 
 def participant(
@@ -101,7 +65,7 @@ def participant(
 ) -> int:
     """Plan, run and deliver every subject; one that fails does not keep the others from it."""
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
-    _check_device(options.device)
+    check_device(options.device)
     check_work(work_dir(options), options.derivatives, output)
     model = given_model(options, console)
     options.atlas = options.atlas or ("none" if options.mask else "Schaefer2018")
@@ -126,7 +90,7 @@ def participant(
     if options.dry_run:
         voxels = {plan.label: _voxels(plan, problems) for plan in fits}
         fits = [plan for plan in fits if voxels[plan.label]]
-    say_all(console, problems)
+    say_all(console, RECIPE, problems)
     if not fits:
         return 2
     plans = fits
@@ -156,17 +120,8 @@ def participant(
         )
         for plan in plans
     }
-    running = {
-        "work_dir": work_dir(options),
-        "n_procs": n_procs(options),
-        "break_locks": options.break_locks,
-        "stop_on_first_crash": options.stop_on_first_crash,
-        "fits_per_gpu": options.fits_per_gpu,
-        "fits_together": options.fits_together,
-        "verbose": options.verbose,
-        "console": console,
-    }
-    outcome = run(tasks, **running, on_done=lambda label, outputs: delivery[label].subject(outputs))
+    how = running(options, console) | {"stop_on_first_crash": options.stop_on_first_crash}
+    outcome = run(tasks, **how, on_done=lambda label, outputs: delivery[label].subject(outputs))
     status = outcome.exit_code
     if not outcome.interrupted and not (status and options.stop_on_first_crash):
         planted = {plan.label: truth(plan)["science"] for plan in plans} if truth else {}
@@ -180,10 +135,10 @@ def participant(
                 timing = {"t_r": delivery[label].plan.t_r}
                 delivery[label].analysis(ANALYSES[name], outputs, analysis_parameters(options) | timing)
 
-            more = run({both: science[key] for both, key in names.items()}, **running, on_done=deliver)
+            more = run({both: science[key] for both, key in names.items()}, **how, on_done=deliver)
             status = max(status, more.exit_code)
             for both in more.failures:
-                say(console, f"{both} failed, see above; everything else of the subject was delivered")
+                say(console, RECIPE, f"{both} failed, see above; everything else of the subject was delivered")
     _say_where(outcome, problems, output, console)
     return status or (1 if problems else 0)
 
@@ -253,20 +208,11 @@ def dry_run(
     print("nothing was run (--dry-run)")
 
 
-def _check_device(name: str) -> None:
-    """Refuse a device that is not there before anything is computed."""
-    if name not in ("auto", "cpu"):  # asking for the others loads torch
-        try:
-            choices(name, available())
-        except ValueError as error:
-            raise InputError(f"--device {name}: {error}") from error
-
-
 def _say_where(outcome: Outcome, problems: dict[str, str], output: Path, console: Console) -> None:
     done, failed = len(outcome.outputs), len(outcome.failures)
     if done:
         console.print(f"{done} subject(s) delivered in {output}", markup=False, soft_wrap=True)
     if failed:
-        say(console, f"{failed} subject(s) failed: {', '.join(outcome.failures)}")
+        say(console, RECIPE, f"{failed} subject(s) failed: {', '.join(outcome.failures)}")
     if problems:
-        say(console, f"{len(problems)} subject(s) not started, see the top: {', '.join(problems)}")
+        say(console, RECIPE, f"{len(problems)} subject(s) not started, see the top: {', '.join(problems)}")

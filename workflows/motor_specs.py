@@ -1,0 +1,117 @@
+"""Which models a motor study fits: TI-VAE, what it is held against, and the controls of its inductive bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# The weight that total correlation has in TI-VAE at β = 1 is that in a β-VAE at β = 2: KL holds it once.
+MATCHED_BETA = 2.0
+FAMILIES = ("tivae-s", "tivae-f", "bvae-s", "bvae-f", "no-tc", "linear", "random", "unshared")
+# Of each family: its name in tables, its clusters, what differs from TI-VAE.
+_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "tivae-s": ("TI-VAE-S", "structural", {}),
+    "tivae-f": ("TI-VAE-F", "functional", {}),
+    "bvae-s": ("β-VAE-S", "structural", {"kind": "beta-vae"}),
+    "bvae-f": ("β-VAE-F", "functional", {"kind": "beta-vae"}),
+    "no-tc": ("TI-VAE-S", "structural", {}),
+    "linear": ("linear", "structural", {"network": "linear"}),
+    "random": ("random clusters", "random", {}),
+    "unshared": ("unshared hemispheres", "structural", {"share_hemispheres": False}),
+}
+# Controls answer one question each, so one size and one seed are enough for them.
+_ONCE = ("no-tc", "linear", "random", "unshared")
+
+
+@dataclass(frozen=True)
+class Vae:
+    """One fit.
+
+    Attributes
+    ----------
+    family : str
+        Its name in tables and figures.
+    clusters : {"structural", "functional", "random"}
+    latent_dim : int
+    beta : float
+    seed : int
+    options : dict
+        Further parameters of FitTiVae.
+    """
+
+    family: str
+    clusters: str
+    latent_dim: int
+    beta: float
+    seed: int
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called while it runs: ``TI-VAE-S k=8 β=1 seed=42``."""
+        return f"{self.family} k={self.latent_dim} β={self.beta:g} seed={self.seed}"
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """One ICA, or PCA.
+
+    Attributes
+    ----------
+    method, independence, data : str
+        As Ica takes them.
+    n_components : int
+    """
+
+    method: str
+    independence: str
+    data: str
+    n_components: int
+
+    @property
+    def family(self) -> str:
+        """``temporal Infomax (extended), concatenated``; ``PCA, mean``."""
+        name = {"infomax-extended": "Infomax (extended)", "infomax": "Infomax", "fastica": "FastICA", "pca": "PCA"}
+        what = name[self.method] if self.method == "pca" else f"{self.independence} {name[self.method]}"
+        return f"{what}, {self.data}"
+
+    @property
+    def label(self) -> str:
+        """What it is called while it runs."""
+        return f"{self.family} k={self.n_components}"
+
+
+def vaes(
+    families: Sequence[str],
+    sizes: Sequence[int],
+    seeds: Sequence[int],
+    beta: float = 1.0,
+    bvae_beta: float = MATCHED_BETA,
+) -> list[Vae]:
+    """The fits of a study: every family at every size and seed, the controls at the first of both.
+
+    >>> [fit.label for fit in vaes(["tivae-s", "no-tc"], [8], [42])]
+    ['TI-VAE-S k=8 β=1 seed=42', 'TI-VAE-S k=8 β=0 seed=42']
+    """
+    found = []
+    for family in families:
+        name, clusters, options = _FAMILIES[family]
+        weight = 0.0 if family == "no-tc" else bvae_beta if family.startswith("bvae") else beta
+        once = family in _ONCE
+        for size in sizes[:1] if once else sizes:
+            found += [Vae(name, clusters, size, weight, seed, options) for seed in (seeds[:1] if once else seeds)]
+    return list(dict.fromkeys(found))
+
+
+def decompositions(sizes: Sequence[int]) -> list[Decomposition]:
+    """Every reading of the paper's "InfoMax ICA", FastICA and PCA, at every size."""
+    ica = [
+        (method, independence, data)
+        for independence, methods in (("temporal", ("infomax-extended", "infomax", "fastica")),
+                                      ("spatial", ("infomax-extended",)))
+        for method in methods
+        for data in ("concatenated", "mean")
+    ]  # fmt: skip
+    every = [*ica, ("pca", "temporal", "concatenated"), ("pca", "temporal", "mean")]
+    return [Decomposition(*what, size) for size in sizes for what in every]
