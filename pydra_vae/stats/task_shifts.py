@@ -1,0 +1,106 @@
+"""Factors against circularly shifted regressors: all correlations of a null at once.
+
+A shifted regressor keeps its own autocorrelation and the spacing of the blocks and loses its place in the run. All
+regressors of a design shift together, in every part by the same number of frames: what a choice on the validation
+average gains by the timing that it shares with the test average, the null gains too.
+"""
+
+import numpy as np
+
+from pydra_vae.stats.task_designs import Average
+
+# Of the ridge read-out, in units of the mean variance of a factor; the one that serves the validation average is taken.
+PENALTIES = np.array([1e-3, 1e-2, 1e-1, 1.0, 10.0])
+
+
+def draw_shifts(n_frames: int, n_designs: int, n_permutations: int, seed: int = 0) -> np.ndarray:
+    """Shifts in frames, (1 + P, D); the first row is 0, the observed order.
+
+    One design has only T − 1 other places: where `n_permutations` is no less, each is taken once, and P = T − 1.
+    Several designs shift each on its own, at random.
+
+    Examples
+    --------
+    >>> draw_shifts(4, 1, 1000).ravel().tolist()
+    [0, 1, 2, 3]
+    >>> draw_shifts(284, 2, 100).shape
+    (101, 2)
+    """
+    rng = np.random.default_rng(seed)
+    if n_designs == 1:
+        n = min(n_permutations, n_frames - 1)
+        shifts = 1 + np.sort(rng.permutation(n_frames - 1)[:n])[:, None]
+    else:
+        shifts = rng.integers(0, n_frames, size=(n_permutations, n_designs))
+    return np.vstack([np.zeros((1, n_designs), dtype=int), shifts])
+
+
+def cross(part: Average, shifts: np.ndarray) -> np.ndarray:
+    """Sums of products of factors and shifted regressors, (1 + P, k, n).
+
+    Entry [p, j, i] is Σ_d Σ_t f_dj(t) g_di(t − shifts[p, d]).
+
+    Parameters
+    ----------
+    part : Average
+    shifts : (1 + P, D) int array
+        A column for each number of a design.
+    """
+    n_frames, k, n = part.factors.shape[1], part.factors.shape[2], part.regressors.shape[2]
+    total = np.zeros((len(shifts), k, n))
+    for design, f, g in zip(part.design, part.factors, part.regressors, strict=True):
+        product = np.fft.rfft(f, axis=0)[:, :, None] * np.fft.rfft(g, axis=0).conj()[:, None]
+        total += np.fft.irfft(product, n_frames, axis=0)[shifts[:, design]]
+    return total
+
+
+def correlations(part: Average, shifts: np.ndarray) -> np.ndarray:
+    """Correlations of factors and shifted regressors over all designs, (1 + P, k, n).
+
+    A factor that does not vary correlates 0 with everything; a sub-task that the part lacks is NaN throughout.
+    """
+    f, g = (np.sqrt((values**2).sum(axis=(0, 1))) for values in (part.factors, part.regressors))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = cross(part, shifts) / np.where(f > 0, f, np.inf)[:, None] / np.where(g > 0, g, np.nan)
+    return np.clip(r, -1, 1)
+
+
+def readout(train: Average, validation: Average, test: Average, shifts: np.ndarray) -> np.ndarray:
+    """Correlation, on the test average, of each regressor with its ridge read-out from all factors, (1 + P, n).
+
+    The weights are fitted on the training average, the penalty is the one of `PENALTIES` whose read-out correlates
+    best on the validation average, and the test average is only scored. Each shift is fitted anew.
+
+    Returns
+    -------
+    r : (1 + P, n) float64 array
+        NaN for a sub-task that the training or the test average lacks.
+    """
+    if not train.n or not test.n:
+        return np.full((len(shifts), test.regressors.shape[2]), np.nan)
+    scatter = _scatter(train)
+    size = np.sqrt(np.diag(scatter))
+    scale = np.where(size > 1e-12 * size.max(initial=0), 1 / np.where(size > 0, size, 1), 0.0)
+    values, vectors = np.linalg.eigh(scatter * np.outer(scale, scale))
+    rotated = np.einsum("jk,pjn->pkn", vectors, cross(train, shifts) * scale[:, None])
+    shrunk = rotated / (np.clip(values, 0, None) + PENALTIES[:, None])[:, None, :, None]
+    weights = np.einsum("jk,lpkn->lpjn", vectors, shrunk) * scale[:, None]
+    on_validation = _score(validation, weights, shifts)
+    best = np.nan_to_num(on_validation, nan=-2.0).argmax(axis=0)
+    on_test = np.take_along_axis(_score(test, weights, shifts), best[None], axis=0)[0]
+    on_test[:, ~train.regressors.any(axis=(0, 1))] = np.nan
+    return on_test
+
+
+def _scatter(part: Average) -> np.ndarray:
+    return np.einsum("dtj,dtk->jk", part.factors, part.factors)
+
+
+def _score(part: Average, weights, shifts) -> np.ndarray:
+    """Correlation of read-outs with the shifted regressors, (L, 1 + P, n)."""
+    explained = (weights * cross(part, shifts)).sum(axis=2)
+    length = np.sqrt(np.clip(np.einsum("lpjn,jk,lpkn->lpn", weights, _scatter(part), weights, optimize=True), 0, None))
+    g = np.sqrt((part.regressors**2).sum(axis=(0, 1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.where(length > 0, explained / np.where(length > 0, length, 1), 0.0) / np.where(g > 0, g, np.nan)
+    return np.clip(r, -1, 1)
