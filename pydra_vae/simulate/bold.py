@@ -216,20 +216,20 @@ def _noise(geometry, n_frames, t_r, rng) -> np.ndarray:
     n = int(geometry.brain.sum())
     ar = AR**t_r
     white_share = 1 - DRIFT_SHARE - GLOBAL_SHARE - SMOOTH_SHARE
-    noise = _autoregressive(n, n_frames, ar, rng)
+    noise = autoregressive(n, n_frames, ar, rng)
     noise *= np.sqrt(white_share)
     modes = smooth_maps(geometry, 60, 15, rng) * np.float32(np.sqrt(SMOOTH_SHARE / 60))
-    noise += modes @ _autoregressive(60, n_frames, ar, rng)
+    noise += modes @ autoregressive(60, n_frames, ar, rng)
     time = (np.arange(n_frames) + 0.5) / n_frames
     cosines = np.sqrt(2) * np.cos(np.pi * np.arange(1, 5)[:, None] * time)
     drift = smooth_maps(geometry, 4, 35, rng) * np.sqrt(DRIFT_SHARE / 4)
     noise += (drift @ cosines).astype(np.float32)
-    breathing = _autoregressive(1, n_frames, 0.9**t_r, rng)
+    breathing = autoregressive(1, n_frames, 0.9**t_r, rng)
     noise += np.sqrt(GLOBAL_SHARE).astype(np.float32) * breathing
     return noise
 
 
-def _autoregressive(n: int, n_frames: int, coefficient: float, rng) -> np.ndarray:
+def autoregressive(n: int, n_frames: int, coefficient: float, rng) -> np.ndarray:
     """Stationary AR(1) series of unit variance, (n, n_frames) float32."""
     white = rng.standard_normal((n, n_frames), dtype=np.float32)
     before = rng.standard_normal((n, 1), dtype=np.float32) * np.float32(coefficient)
