@@ -25,7 +25,9 @@ def write_table(path: Path, rows) -> Path:
     return path
 
 
-def join_tables(path: Path, tables: Sequence[Path], labels: Sequence[str] | None = None) -> Path:
+def join_tables(
+    path: Path, tables: Sequence[Path], labels: Sequence[str] | None = None, column: str = "participant_id"
+) -> Path:
     """Write several TSVs under one another, every value as its text stands.
 
     Parameters
@@ -35,26 +37,28 @@ def join_tables(path: Path, tables: Sequence[Path], labels: Sequence[str] | None
     tables : sequence of paths
         Their columns come in the order in which they are first seen; "n/a" where a table lacks one.
     labels : sequence of str, optional
-        Of each table, for a first column participant_id.
+        Of each table, for a first column.
+    column : str
+        Name of that column.
 
     Raises
     ------
     ValueError
-        If there are not as many labels as tables, or a table has a column participant_id beside its label.
+        If there are not as many labels as tables, or a table has the column beside its label.
     """
     if labels is not None and len(labels) != len(tables):
         raise ValueError(f"{len(tables)} tables but {len(labels)} labels were given: give one label for each table")
-    columns, rows = {} if labels is None else {"participant_id": None}, []
+    columns, rows = {} if labels is None else {column: None}, []
     for number, table in enumerate(tables):
         with open(table, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t")
             names, read = reader.fieldnames, list(reader)
         if not names:
             raise ValueError(f"{table} cannot be read as a tab-separated table: it has no header")
-        if labels is not None and "participant_id" in names:
-            raise ValueError(f"{table} has a column participant_id already: gather it without labels")
+        if labels is not None and column in names:
+            raise ValueError(f"{table} has a column {column} already: gather it without labels")
         columns |= dict.fromkeys(names)
-        rows += read if labels is None else [{"participant_id": labels[number], **row} for row in read]
+        rows += read if labels is None else [{column: labels[number], **row} for row in read]
     path = Path(path).absolute()
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(columns), restval="n/a", delimiter="\t", lineterminator="\n")

@@ -6,7 +6,7 @@ from pydra_vae.engine.step import step
 
 
 @step(outputs={"table": File})
-def GatherTables(tables: list[File], labels: list[str] | None = None):
+def GatherTables(tables: list[File], labels: list[str] | None = None, column: str = "participant_id"):
     """Put tables under one another, row by row as they stand.
 
     Parameters
@@ -14,7 +14,9 @@ def GatherTables(tables: list[File], labels: list[str] | None = None):
     tables : list of file
         TSVs; they may differ in their columns.
     labels : list of str, optional
-        Whose each table is, for a first column participant_id.
+        Whose each table is, for a first column.
+    column : str
+        Name of that column.
 
     Returns
     -------
@@ -23,4 +25,4 @@ def GatherTables(tables: list[File], labels: list[str] | None = None):
     """
     from pydra_vae.bids.tables import join_tables
 
-    return join_tables("table.tsv", tables, labels)
+    return join_tables("table.tsv", tables, labels, column)
