@@ -1,0 +1,192 @@
+"""Which vertices belong together: graphs between the vertices of one hemisphere, for `spectral`.
+
+Structural: each vertex is linked to its nearest ones along the surface, with Gaussian weights whose width is the median
+of all those distances. Functional: to those whose time courses correlate most with its own. Both graphs are sparse and
+made symmetric by the mean of the two directions. The paper's own graph (appendix B) is fully connected; see
+`paper_adjacency`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from scipy import sparse
+
+# Rows of a vertex × vertex matrix that are held at a time, in numbers: 512 MB of float32.
+_NUMBERS = 2**27
+
+
+def distance_affinity(distances: np.ndarray | sparse.csr_array, n_neighbors: int = 30) -> sparse.csr_array:
+    """Gaussian weights of the nearest vertices.
+
+    Parameters
+    ----------
+    distances : (n, n) array or CSR array
+        Geodesic distances in mm; entries of a CSR array are the pairs within its radius.
+    n_neighbors : int
+        Nearest vertices that each is linked to; fewer where the radius holds fewer.
+
+    Returns
+    -------
+    (n, n) symmetric CSR array
+        exp(−d² / 2w²), averaged over the two directions; w is the median distance of all links.
+
+    Examples
+    --------
+    >>> line = np.array([0.0, 1.0, 3.0])
+    >>> distance_affinity(abs(line[:, None] - line), 1).toarray().round(3).tolist()
+    [[0.0, 0.607, 0.0], [0.607, 0.0, 0.068], [0.0, 0.068, 0.0]]
+    """
+    links = _neighbours(_negative_rows(distances), distances.shape[0], n_neighbors)
+    links.data = -links.data
+    width = np.median(links.data) if links.nnz else 1.0
+    links.data = np.exp(-0.5 * np.square(links.data / width))
+    return symmetric(links)
+
+
+def correlation_affinity(
+    series: Callable[[], Iterator[np.ndarray]], n_vertices: int, n_neighbors: int = 30
+) -> tuple[sparse.csr_array, float]:
+    """Correlations with the most similar vertices, averaged over recordings.
+
+    A negative correlation is no likeness: such a pair is not linked. A constant vertex correlates with none.
+
+    Parameters
+    ----------
+    series : callable
+        Gives the recordings anew each time it is called, (T, n) each, one after the other; only one is held. They are
+        gone through once for every 512 MB of the n × n matrix, which is never whole in memory.
+    n_vertices : int
+        n.
+    n_neighbors : int
+        Most similar vertices that each is linked to.
+
+    Returns
+    -------
+    affinity : (n, n) symmetric CSR array
+        The mean correlation, 0 to 1, averaged over the two directions of a link.
+    negative : float
+        Share of the pairs whose mean correlation is negative.
+
+    Raises
+    ------
+    ValueError
+        When there is no recording, or one has not n vertices.
+    """
+    counts = [0, 0]
+    links = _neighbours(_correlation_rows(series, n_vertices, counts), n_vertices, n_neighbors)
+    links.data = np.maximum(links.data, 0.0)
+    links.eliminate_zeros()
+    return symmetric(links), counts[0] / max(counts[1], 1)
+
+
+def paper_adjacency(distances: np.ndarray, similarity: bool = False) -> np.ndarray:
+    """The adjacency matrix of the paper's appendix B: distances scaled to 0 … 1, between all pairs.
+
+    Parameters
+    ----------
+    distances : (n, n) array
+        All of them, in mm.
+    similarity : bool
+        1 − that, so that near vertices have large weights. The appendix does not say so, but with distances as
+        weights far vertices are the ones that belong together.
+
+    Raises
+    ------
+    ValueError
+        When distances are limited to a radius.
+    """
+    if sparse.issparse(distances):
+        raise ValueError(
+            "the paper's graph is fully connected but these distances end at a radius: "
+            "give distances without a limit (GeodesicDistances with limit=None)"
+        )
+    scaled = np.asarray(distances, dtype=np.float64) / max(float(np.max(distances)), np.finfo(np.float64).tiny)
+    scaled = (scaled + scaled.T) / 2  # float32 sums differ in the last digit with the direction
+    return 1.0 - scaled if similarity else scaled
+
+
+def symmetric(links: sparse.csr_array) -> sparse.csr_array:
+    """The mean of the two directions."""
+    return ((links + links.T) / 2).tocsr()
+
+
+def nearest_known(distances: np.ndarray | sparse.csr_array, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """For each row the nearest of the known vertices; −1 where none is within the radius."""
+    found = np.full(len(rows), -1)
+    for place, row in enumerate(rows):
+        if sparse.issparse(distances):
+            part = slice(*distances.indptr[row : row + 2])
+            columns, values = distances.indices[part], distances.data[part]
+        else:
+            columns, values = np.arange(distances.shape[1]), distances[row]
+        usable = known[columns]
+        if usable.any():
+            found[place] = columns[usable][np.argmin(values[usable])]
+    return found
+
+
+# Rows come as (first row, values (r, n) of likeness, −∞ for no pair): the larger, the nearer.
+
+
+def _neighbours(rows: Iterator[tuple[int, np.ndarray]], n: int, n_neighbors: int) -> sparse.csr_array:
+    """The entries of the most similar columns of each row, never the row itself."""
+    if n_neighbors < 1:
+        raise ValueError(f"a graph needs at least 1 neighbour a vertex, not {n_neighbors}")
+    k = min(n_neighbors, n - 1)
+    values, columns, lengths = [], [], []
+    for first, block in rows:
+        block[np.arange(len(block)), first + np.arange(len(block))] = -np.inf
+        best = np.sort(np.argpartition(block, n - k - 1, axis=1)[:, n - k :], axis=1)
+        found = np.take_along_axis(block, best, axis=1)
+        there = np.isfinite(found)
+        values.append(found[there].astype(np.float64))
+        columns.append(best[there])
+        lengths.append(there.sum(axis=1))
+    starts = np.r_[0, np.cumsum(np.concatenate(lengths))]
+    return sparse.csr_array((np.concatenate(values), np.concatenate(columns), starts), shape=(n, n))
+
+
+def _negative_rows(distances: np.ndarray | sparse.csr_array, at_a_time: int = 256) -> Iterator[tuple[int, np.ndarray]]:
+    n = distances.shape[0]
+    for first in range(0, n, at_a_time):
+        rows = distances[first : first + at_a_time]
+        if not sparse.issparse(rows):
+            yield first, -np.asarray(rows, dtype=np.float32)
+            continue
+        block, entries = np.full(rows.shape, -np.inf, np.float32), rows.tocoo()
+        block[entries.coords] = -entries.data
+        yield first, block
+
+
+def _correlation_rows(
+    series: Callable[[], Iterator[np.ndarray]], n: int, counts: list[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of mean correlations; counts the negative pairs and all pairs, both ways."""
+    at_a_time = max(1, _NUMBERS // max(n, 1))
+    for first in range(0, n, at_a_time):
+        block, n_recordings = np.zeros((min(at_a_time, n - first), n), np.float32), 0
+        for x in series():
+            z = _unit(x, n)
+            block += z[:, first : first + at_a_time].T @ z
+            n_recordings += 1
+        if not n_recordings:
+            raise ValueError("correlations need the series of at least one recording")
+        block /= n_recordings
+        counts[0] += int((block < 0).sum())
+        counts[1] += block.size - len(block)
+        yield first, block
+
+
+def _unit(x: np.ndarray, n: int) -> np.ndarray:
+    """Columns with mean 0 and length 1, so that products are correlations; constant ones are 0."""
+    if x.ndim != 2 or x.shape[1] != n:
+        raise ValueError(f"a recording has {x.shape} values but (frames, {n}) are needed: is it of another region?")
+    x = np.asarray(x, dtype=np.float32)
+    x = x - x.mean(axis=0)
+    length = np.linalg.norm(x, axis=0)
+    return np.divide(x, length, out=np.zeros_like(x), where=length > 1e-6)
+
+
+def as_rows(series: Sequence[np.ndarray], columns: slice) -> Callable[[], Iterator[np.ndarray]]:
+    """Some columns of each recording, read anew each time: what `correlation_affinity` takes."""
+    return lambda: (np.asarray(x[:, columns]) for x in series)
