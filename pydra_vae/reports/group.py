@@ -141,14 +141,14 @@ class GroupReport:
             lead=_lead(tables.metrics, self.failures, tables),
             simulated=self.simulated,
             failures=self.failures,
-            sections=[*_filled(sections(tables)), _parameters(self.parameters)],
+            sections=[*filled(sections(tables)), parameters_section(self.parameters)],
         )
         path = Path(path).absolute()
         path.write_text(html, encoding="utf-8")
         return path
 
 
-def _filled(found: Sequence[Section]) -> list[Section]:
+def filled(found: Sequence[Section]) -> list[Section]:
     """Sections that show something."""
     return [section for section in found if any(fragment.strip() for fragment in section.fragments)]
 
@@ -159,7 +159,8 @@ def _lead(table, failures, tables) -> str:
     return text + (f"; of the group's analyses, {listed(failed_names(tables))} failed" if failed_names(tables) else "")
 
 
-def _parameters(parameters) -> Section:
+def parameters_section(parameters) -> Section:
+    """The options that were given, and the versions of the libraries."""
     from pydra_vae.reports.sections import pretty
 
     blocks = [("Options given", parameters), ("Versions", versions(LIBRARIES))]

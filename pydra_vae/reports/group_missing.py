@@ -1,5 +1,6 @@
 """What is not on the page: why, and how to get it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydra_vae.reports.group_findings import sentence
@@ -63,9 +64,9 @@ ANALYSES = (
 )
 
 
-def failed(skipped: dict[str, str], section: str) -> str:
+def failed(skipped: dict[str, str], section: str, analyses: Sequence[Analysis] = ANALYSES) -> str:
     """Warnings of a section's analyses that were tried and failed; "" without any."""
-    found = [(a, skipped[a.name]) for a in ANALYSES if a.section == section and FAILED in skipped.get(a.name, "")]
+    found = [(a, skipped[a.name]) for a in analyses if a.section == section and FAILED in skipped.get(a.name, "")]
     items = [(f"{a.what}: {reason.partition(FAILED)[0]} failed", reason.partition(FAILED)[2]) for a, reason in found]
     return render("failed.html", items=items) if items else ""
 

@@ -65,7 +65,7 @@ def claims(found: Sequence[Claim], tables: Tables) -> str:
         f"{count(tables.metrics['participant_id'].nunique(), 'subject')}; beside each stands the control that it must "
         "be read with."
     )  # fmt: skip
-    return render("claims.html", claims=found, lead=lead, badges=BADGES)
+    return render("claims.html", claims=found, lead=lead, badges=BADGES, source="Singla et al. (2025)")
 
 
 def subjects(tables: Tables) -> str:

@@ -49,11 +49,14 @@ class Tables:
 
     Parameters
     ----------
-    files : reports.group.GroupReport
+    files : reports.group.GroupReport, or the fields of another page
+        Paths by name.
+    needed : dict
+        Columns that a table must have, by its name; a page's own.
     """
 
-    def __init__(self, files):
-        self.files = files
+    def __init__(self, files, needed: dict[str, str] = NEEDED):
+        self.files, self.needed = files, needed
         self._read = cache(self._load)
 
     def __call__(self, name: str) -> pd.DataFrame | None:
@@ -73,7 +76,7 @@ class Tables:
         table = read_table(path)
         if not len(table):
             return None
-        missing = [column for column in NEEDED[name].split() if column not in table]
+        missing = [column for column in self.needed[name].split() if column not in table]
         if missing:
             raise ValueError(
                 f"{path} has no column {', '.join(missing)} (it has {', '.join(table.columns)}): "

@@ -1,0 +1,238 @@
+"""The tables of the motor page, and the few figures that its sentences, curves and maps are drawn from.
+
+A *family* is a kind of model as it is shown ("TI-VAE-S", "temporal Infomax (extended), concatenated"); it is fitted
+with k factors, a weight β and a seed. β and the best variant of ICA are chosen on the validation part and scored on the
+test part; where no validation scores are at hand, the choice is by the test part, and is said to be.
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from pydra_vae.reports.group_tables import Tables, in_order, rows
+
+NEEDED = {
+    "comparison": "model k beta seed r_test chance",
+    "scores": "model k seed subtask factor r_test",
+    "fits": "model k seed r2_test",
+    "subjects": "model k seed label subtask r",
+    "courses": "model k seed subtask frame factor_value regressor",
+    "sweep": "model k beta seed r_test",
+    "map_scores": "model k seed subtask reading r_all r_top10 r_top5 r_top1 spread_mm",
+    "consistency": "model k seed_a seed_b matched_r null",
+    "clock": "check value expected",
+    "stability": "restart objective similarity",
+    "subject_split": "label person part",
+}
+OURS, BETA, PCA, ICA, CONTROL = "ti-vae", "beta-vae", "pca", "ica", "control"
+STRUCTURAL, FUNCTIONAL = "TI-VAE-S", "TI-VAE-F"
+CONTROLS = ("linear", "random clusters", "unshared hemispheres")
+SUBTASKS = ("left_hand", "left_foot", "right_hand", "right_foot", "tongue")  # the paper's order in Figure 3
+KEY = ["model", "k", "beta", "seed"]
+
+
+def kind_of(model: str) -> str:
+    """What kind of model a family is.
+
+    Examples
+    --------
+    >>> kind_of("TI-VAE-S"), kind_of("β-VAE-F"), kind_of("spatial FastICA, mean"), kind_of("random clusters")
+    ('ti-vae', 'beta-vae', 'ica', 'control')
+    >>> kind_of("TI-VAE-S, rotated")
+    'control'
+    """
+    name = str(model).lower()
+    if "rotat" in name or any(name.startswith(control) for control in CONTROLS):
+        return CONTROL
+    if name.startswith("ti-vae"):
+        return OURS
+    if name.startswith(("β-vae", "beta-vae")):
+        return BETA
+    if name.startswith("pca"):
+        return PCA
+    return ICA if any(word in name for word in ("ica", "infomax", "picard")) else CONTROL
+
+
+def is_temporal(model: str) -> bool:
+    """Whether this is the reading of the paper's null that its words suggest: temporal Infomax.
+
+    Examples
+    --------
+    >>> is_temporal("temporal Infomax (extended), concatenated"), is_temporal("spatial Infomax, mean")
+    (True, False)
+    """
+    return kind_of(model) == ICA and "temporal" in str(model).lower()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A family at one number of factors, with the β that was chosen for it.
+
+    Attributes
+    ----------
+    model : str
+    k : int
+    beta : float
+        NaN where it has none.
+    r : (S,) array
+        Mean |r| with the sub-tasks on the test part, one a seed.
+    on : str
+        Part that the choice was made on: "validation" or "test".
+    """
+
+    model: str
+    k: int
+    beta: float
+    r: np.ndarray
+    on: str
+
+    @property
+    def mean(self) -> float:
+        """Over seeds."""
+        return float(np.mean(self.r)) if len(self.r) else np.nan
+
+    @property
+    def sd(self) -> float:
+        """Over seeds; NaN of one."""
+        return float(np.std(self.r, ddof=1)) if len(self.r) > 1 else np.nan
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which fit a file of maps or an embedding belongs to.
+
+    Attributes
+    ----------
+    model : str
+    where : dict
+        What else the label names: k, seed, beta.
+    """
+
+    model: str
+    where: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, label: str) -> "Key":
+        """Of a label.
+
+        Examples
+        --------
+        >>> Key.parse("TI-VAE-S k=8 beta=0.5 seed=0")
+        Key(model='TI-VAE-S', where={'k': 8.0, 'beta': 0.5, 'seed': 0.0})
+        """
+        found = re.findall(r"\s(k|beta|β|seed)=([-+.\w]+)", label)
+        where = {"beta" if name == "β" else name: float(value) for name, value in found if value != "n/a"}
+        return cls(re.split(r"\s(?:k|beta|β|seed)=", label)[0].strip(), where)
+
+    def rows(self, table: pd.DataFrame | None) -> pd.DataFrame:
+        """The rows of a table that belong to this fit."""
+        if table is None:
+            return pd.DataFrame()
+        return rows(rows(table, model=self.model), **{n: v for n, v in self.where.items() if n in table})
+
+
+class MotorTables(Tables):
+    """What the steps found, by name, and what was chosen by it.
+
+    Parameters
+    ----------
+    files : reports.motor.MotorReport
+    """
+
+    def __init__(self, files):
+        super().__init__(files, NEEDED)
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """One row a fit: model, k, beta, seed, r_test, r_validation (where known) and what the summaries add."""
+        found = [self(name) for name in ("comparison", "sweep") if self(name) is not None]
+        if not found:
+            return pd.DataFrame(columns=[*KEY, "r_test", "r_validation", "chance"])
+        table = pd.concat(found, ignore_index=True)
+        table["beta"] = pd.to_numeric(table["beta"], errors="coerce")
+        table = table.drop_duplicates(KEY, ignore_index=True)  # the first: of the comparison
+        scores = self("scores")
+        if scores is not None and "r_validation" in scores:
+            chosen = scores.assign(size=pd.to_numeric(scores["r_validation"], errors="coerce").abs())
+            keys = [name for name in KEY if name in scores]
+            means = chosen.groupby(keys, dropna=False)["size"].mean().rename("r_validation").reset_index()
+            table = table.drop(columns="r_validation", errors="ignore").merge(means, on=keys, how="left")
+        elif "r_validation" not in table:
+            table["r_validation"] = np.nan
+        return table[np.isfinite(pd.to_numeric(table["r_test"], errors="coerce"))].reset_index(drop=True)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of factors, ascending."""
+        return sorted({int(k) for k in self.results["k"].dropna()})
+
+    def families(self, *kinds: str) -> list[str]:
+        """Families with a score, of these kinds, in the order of the tables."""
+        return [m for m in in_order(self.results["model"].dropna()) if not kinds or kind_of(m) in kinds]
+
+    def chosen(self, model: str, k: int) -> Chosen | None:
+        """A family at k factors, at the β of the best mean over seeds; None where it was not fitted."""
+        found = rows(self.results, model=model, k=k)
+        if not len(found):
+            return None
+        on = "validation" if np.isfinite(found["r_validation"]).any() else "test"
+        means = found.groupby("beta", dropna=False)[f"r_{on}"].mean()
+        beta = float(means.index[int(np.nanargmax(means.to_numpy()))])
+        return Chosen(model, k, beta, self.at(model, k, beta), on)
+
+    def at(self, model: str, k: int, beta: float) -> np.ndarray:
+        """(S,) scores of the seeds at one β."""
+        found = rows(self.results, model=model, k=k)
+        same = found["beta"].isna() if np.isnan(beta) else np.isclose(found["beta"], beta)
+        return found.loc[same, "r_test"].to_numpy(dtype=float)
+
+    def best(self, k: int, models: list[str]) -> Chosen | None:
+        """The best of several families, chosen as β is; None where none was fitted at k factors."""
+        found = [chosen for chosen in (self.chosen(model, k) for model in models) if chosen is not None]
+        return max(found, key=self._rank, default=None)
+
+    def _rank(self, chosen: Chosen) -> float:
+        found = rows(self.results, model=chosen.model, k=chosen.k)
+        if np.isfinite(chosen.beta):
+            found = found[np.isclose(found["beta"], chosen.beta)]
+        value = float(found[f"r_{chosen.on}"].mean())
+        return value if np.isfinite(value) else -np.inf
+
+    def of(self, chosen: Chosen, column: str) -> float:
+        """Mean of a column over the seeds of what was chosen; NaN where it is not known."""
+        found = rows(self.results, model=chosen.model, k=chosen.k)
+        if np.isfinite(chosen.beta):
+            found = found[np.isclose(found["beta"], chosen.beta)]
+        return float(pd.to_numeric(found[column], errors="coerce").mean()) if column in found else np.nan
+
+    @property
+    def main(self) -> str:
+        """The family that claims are about: with structural weight sharing, else the first TI-VAE; "" without any."""
+        found = self.families(OURS)
+        return STRUCTURAL if STRUCTURAL in found else next(iter(found), "")
+
+    @property
+    def size(self) -> int:
+        """Number of factors at which the main family scores best on the validation part; 0 without any."""
+        found = [c for c in (self.chosen(self.main, k) for k in self.sizes) if c is not None] if self.main else []
+        return max(found, key=self._rank).k if found else 0
+
+
+def subtask_name(name: str) -> str:
+    """A sub-task as readers know it.
+
+    Examples
+    --------
+    >>> subtask_name("left_hand")
+    'Left hand'
+    """
+    text = str(name).replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def subtasks_of(*tables: pd.DataFrame | None) -> list[str]:
+    """Sub-tasks of some tables, the paper's first and in its order."""
+    return in_order([str(s) for t in tables if t is not None for s in t["subtask"].dropna()], SUBTASKS)
