@@ -8,8 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from attrs import NOTHING
-from pydra.utils.general import get_fields
 from rich.console import Console
 
 from pydra_vae.bids.files import InputError
@@ -30,6 +28,7 @@ from pydra_vae.tasks.reconstruction_error import ReconstructionError
 from pydra_vae.tasks.score_mantel import read_scores
 from pydra_vae.tasks.transfer_error import TransferError
 from pydra_vae.tasks.tsnr import Tsnr
+from pydra_vae.workflows.parameters import filled
 
 STEPS = {"extract": MaskBold, "normalize": Normalize, "fit": FitCvae, "tsnr": Tsnr, "error": ReconstructionError}
 # Steps of the analyses that have options; ``permutations`` stands for every permutation test.
@@ -71,7 +70,7 @@ def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
     for name, step in STEPS.items():
         if step is FitCvae and options.model is not None:
             continue  # nothing is fitted
-        parameters[step.__name__] = _filled(step, given[name])
+        parameters[step.__name__] = filled(step, given[name])
     return parameters
 
 
@@ -80,24 +79,13 @@ def analysis_parameters(options: argparse.Namespace) -> dict[str, Any]:
     given, steps = step_options(options), ("views", "gradients", "permutations")
     own = _plain(options, ("sweep_sizes", "sweep_seeds", "betas", "mmd_weights", "events_dir"))
     return {name: value for name, value in own.items() if value is not None} | {
-        name: _filled(ANALYSIS_STEPS[name], given.get(name, {})) for name in steps
+        name: filled(ANALYSIS_STEPS[name], given.get(name, {})) for name in steps
     }
 
 
 def _plain(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
     values = {name: getattr(options, name) for name in names}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-
-
-def _filled(step: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """A step's parameters with their defaults, those left out that belong to the run."""
-    fields = [f for f in get_fields(step) if f.default is not NOTHING and not _is_of_the_run(f)]
-    return {f.name: given.get(f.name, f.default) for f in fields}
-
-
-def _is_of_the_run(field: Any) -> bool:
-    """Whether a field is a file, or set for all steps together."""
-    return "File" in str(field.type) or field.name in ("function", "seed", "scheme", "device", "t_r", "tsnr_units")
 
 
 def given_with_device(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
