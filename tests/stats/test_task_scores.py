@@ -83,7 +83,7 @@ def test_the_readout_finds_what_is_spread_over_factors():
     spread = task_scores(factors @ turn, regressors, PART, n_permutations=20)
     straight = task_scores(factors, regressors, PART, n_permutations=20)
     assert spread.r_test[:2].max() < 0.8 and (spread.readout[:2] > 0.93).all()
-    np.testing.assert_allclose(spread.readout, straight.readout, atol=0.03)
+    np.testing.assert_allclose(spread.readout[:2], straight.readout[:2], atol=0.01)
 
 
 def test_chance_grows_with_the_number_of_factors():
