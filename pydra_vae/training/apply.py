@@ -47,9 +47,9 @@ def decode(
         yield part, x.cpu().numpy()
 
 
-def blocks(n: int) -> list[slice]:
-    """Slices that cover n rows."""
-    return [slice(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)]
+def blocks(n: int, size: int = CHUNK) -> list[slice]:
+    """Slices that cover n rows, so many each."""
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
 def _on(block: np.ndarray, device: torch.device) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pydra_vae.models.losses import Terms
-from pydra_vae.training.apply import blocks
+from pydra_vae.training.apply import CHUNK, blocks
 from pydra_vae.training.course import Weights
 
 Tensors = tuple[Tensor, ...]
@@ -29,6 +29,8 @@ class Member(ABC):
         Training rows.
     size : int
         What may differ between members of one stack, as the number of latent dimensions.
+    block : int
+        Rows of a pass of the validation that are evaluated at a time.
     """
 
     model: nn.Module
@@ -36,6 +38,7 @@ class Member(ABC):
     source: object
     n_rows: int
     size: int
+    block: int = CHUNK
 
     @property
     @abstractmethod
@@ -60,7 +63,11 @@ class Member(ABC):
 
     @abstractmethod
     def passes(self) -> list[Tensors]:
-        """Inputs of each pass of a validation, on the device; evaluated in blocks of rows."""
+        """Rows of each pass of a validation; evaluated in blocks, each made inputs by `validated`."""
+
+    def validated(self, *values: Tensor) -> Tensors:
+        """Inputs of the module, on the device, for a block of a pass; without this, a pass is of inputs."""
+        return values
 
     @abstractmethod
     def figures(self, passed: list[list[Outcome]]) -> dict[str, float]:
@@ -84,5 +91,5 @@ class Member(ABC):
         return self.figures([list(self._evaluate(values)) for values in self.passes()])
 
     def _evaluate(self, values: Tensors) -> Iterator[Outcome]:
-        for part in blocks(len(values[0])):
-            yield self.module(*(value[part] for value in values))
+        for part in blocks(len(values[0]), self.block):
+            yield self.module(*self.validated(*(value[part] for value in values)))

@@ -78,8 +78,10 @@ class Recordings:
         length = self.n_frames if length is None else length
         starts = torch.zeros_like(rows) if starts is None else starts
         first = zip(rows.reshape(-1).tolist(), starts.reshape(-1).tolist(), strict=True)
-        crops = torch.stack([self._crop(row, start, length) for row, start in first])
-        return crops.reshape(*rows.shape, length, self.n_vertices)
+        crops = [self._crop(row, start, length) for row, start in first]
+        if not crops:
+            return torch.empty(*rows.shape, length, self.n_vertices, device=self.device)
+        return torch.stack(crops).reshape(*rows.shape, length, self.n_vertices)
 
     def _crop(self, row: int, start: int, length: int) -> Tensor:
         part = slice(start, start + length)

@@ -54,8 +54,11 @@ class Stack:
         passes = [member.passes() for member in self.members]
         passed: list[list[list[Outcome]]] = [[[] for _ in one] for one in passes]
         for p in range(len(passes[0])):
-            for part in blocks(max(len(one[p][0]) for one in passes)):
-                cut = [[values[part] for values in one[p]] for one in passes]
+            for part in blocks(max(len(one[p][0]) for one in passes), self.members[0].block):
+                cut = [
+                    member.validated(*(values[part] for values in one[p]))
+                    for member, one in zip(self.members, passes, strict=True)
+                ]
                 outcome = self._forward(*(stack_padded(values) for values in zip(*cut, strict=True)))
                 for m, values in enumerate(cut):
                     if n := len(values[0]):
