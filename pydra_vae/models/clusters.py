@@ -60,17 +60,18 @@ class ClusterLayout(nn.Module):
     def gather(self, x: Tensor) -> Tensor:
         """(N, V) → (2, C, N, M), 0 at padded places."""
         h, c, m = self.shape
-        return _Reorder.apply(x, self.places, self.slots).view(-1, h, c, m).permute(1, 2, 0, 3)
+        return _Reorder.apply(x.float(), self.places, self.slots).view(-1, h, c, m).permute(1, 2, 0, 3)
 
     def scatter(self, y: Tensor) -> Tensor:
-        """(2, C, N, M) → (N, V); padded places are dropped."""
-        return _Reorder.apply(y.permute(2, 0, 1, 3).flatten(1), self.slots, self.places)
+        """(2, C, N, M) → float32 (N, V); padded places are dropped."""
+        return _Reorder.apply(y.float().permute(2, 0, 1, 3).flatten(1), self.slots, self.places)
 
 
 class _Reorder(torch.autograd.Function):
     """Columns `index` of x, 0 for an index one beyond the last; its gradient is the same with `back`.
 
-    Autograd's own gradient of index_select adds row by row, which on a CPU takes longer than the networks.
+    Autograd's own gradient of index_select adds element by element. In float32, since a CPU gathers bf16 five times
+    more slowly.
     """
 
     generate_vmap_rule = True
