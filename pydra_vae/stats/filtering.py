@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-# What is left of a series by rounding alone, as a share of its spread before filtering.
+# What is left of a series by rounding alone, as a share of its range before filtering.
 ROUNDING = 1e-9
 MIN_FRAMES = 34  # the fifth-order Butterworth band-pass is padded by 33 frames
 
@@ -109,7 +109,7 @@ def standardize(series: np.ndarray, spread: np.ndarray) -> np.ndarray:
     series : (T, V) float array
         Filtered; changed.
     spread : (V,) array
-        Standard deviation of each column before the filter, which tells rounding from signal.
+        Largest less smallest value of each column before the filter, which tells rounding from signal.
 
     Returns
     -------
