@@ -55,11 +55,14 @@ def ica_view(x: np.ndarray, seed: int = 0) -> np.ndarray:
     return _signed(_two(found[:, order]))
 
 
-def tsne_view(x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """t-SNE (van der Maaten & Hinton 2008), begun at the PCA, (K, 2); some seconds for 3,000 points."""
+def tsne_view(x: np.ndarray, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
+    """t-SNE (van der Maaten & Hinton 2008), begun at the PCA, (K, 2); some seconds for 3,000 points.
+
+    `perplexity` is the number of neighbours that count, at most a third of the points.
+    """
     from sklearn.manifold import TSNE
 
-    perplexity = min(30.0, max(1.0, (len(x) - 1) / 3))
+    perplexity = min(perplexity, max(1.0, (len(x) - 1) / 3))
     init = pca_view(x)
     init = 1e-4 * init / max(init[:, 0].std(), np.finfo(float).tiny)
     return TSNE(2, perplexity=perplexity, init=init.astype(np.float32), random_state=seed).fit_transform(_centred(x))
