@@ -1,6 +1,5 @@
 """From EV files, events.tsv or the paper's table to the same regressors."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
