@@ -43,6 +43,20 @@ def index(derivatives: Path) -> list[BidsFile]:
     InputError
         If the folder is not there, holds no subject, or no preprocessed BOLD at all.
     """
+    files = scan(derivatives)
+    if not any(map(is_preprocessed, files)):
+        raise InputError(_not_derivatives(Path(derivatives)))
+    return files
+
+
+def scan(derivatives: Path) -> list[BidsFile]:
+    """List the files of all subjects of a BIDS folder, whatever they are; see `index`.
+
+    Raises
+    ------
+    InputError
+        If the folder is not there, or holds no subject.
+    """
     derivatives = Path(derivatives)
     if not derivatives.is_dir():
         what = "is a file" if derivatives.exists() else "does not exist"
@@ -58,8 +72,6 @@ def index(derivatives: Path) -> list[BidsFile]:
         for folder in _scan(subject, files, ("ses-", *FOLDERS)):
             for below in _scan(folder, files, FOLDERS):
                 _scan(below, files, ())
-    if not any(map(is_preprocessed, files)):
-        raise InputError(_not_derivatives(derivatives))
     return files
 
 

@@ -104,9 +104,9 @@ def select_runs(
     """
     files = list(files)
     subjects = _by_subject(files)
-    wanted = _labels("participant", participant_label, "sub-", subjects, derivatives)
+    wanted = known_labels("participant", participant_label, "sub-", subjects, derivatives)
     sessions = {f.entities["ses"] for f in files if "ses" in f.entities and is_preprocessed(f)}
-    wanted_sessions = _labels("session", session_label, "ses-", sessions, derivatives)
+    wanted_sessions = known_labels("session", session_label, "ses-", sessions, derivatives)
     exact = {"res": res, "echo": echo, **entities}
     exact = {key: str(value) for key, value in exact.items() if value is not None}
     shared = [f for f in files if "sub" not in f.entities]
@@ -139,7 +139,10 @@ def _by_subject(files: Iterable[BidsFile]) -> dict[str, list[BidsFile]]:
     return dict(sorted(subjects.items(), key=lambda item: natural_key(item[0])))
 
 
-def _labels(what: str, given: Sequence[str] | None, key: str, known: Iterable[str], where: Path | str) -> list[str]:
+def known_labels(
+    what: str, given: Sequence[str] | None, key: str, known: Iterable[str], where: Path | str
+) -> list[str]:
+    """The labels asked for, without their key (``sub-``), or all; InputError if one is unknown."""
     known = sorted(known, key=natural_key)
     if not given:
         return known

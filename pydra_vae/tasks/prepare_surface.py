@@ -68,7 +68,6 @@ def PrepareSurface(
     info : file
         JSON: repetition time, sizes, what was done.
     """
-    import numpy as np
 
     from pydra_vae.images.grayordinates import read_series
     from pydra_vae.stats import filtering
