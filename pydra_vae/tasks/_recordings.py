@@ -102,3 +102,31 @@ def _read(path, n_frames):
             f"{path} has {len(table)} frames but the series have {n_frames}: do both come from the same run?"
         )
     return table
+
+
+def load_series(paths: Sequence[Path]) -> list[np.ndarray]:
+    """Memory-mapped (T, V) series; ValueError where their shapes differ, naming the file."""
+    from pydra_vae.tasks._io import load_array
+
+    recordings = [load_array(path) for path in paths]
+    for path, x in zip(paths, recordings, strict=True):
+        if x.ndim != 2 or x.shape != recordings[0].shape:
+            raise ValueError(
+                f"{path} has frames × vertices {x.shape}, but {paths[0]} has {recordings[0].shape}: "
+                "recordings of one length and one region are needed"
+            )
+    return recordings
+
+
+def training_designs(regressors, split: Split, rows: np.ndarray, n_frames: int) -> np.ndarray:
+    """Design of each of the given recordings, (N,); one for all where there are no regressors.
+
+    Recordings without events are left with those of design 0: they have to be somewhere, and rest has no timing.
+    """
+    from pydra_vae.stats.task_designs import designs
+
+    if regressors is None:
+        return np.zeros(len(rows), dtype=int)
+    split.check("tables of regressors", regressors)
+    found = designs(load_regressors([regressors[i] for i in rows], n_frames).filtered)
+    return np.maximum(found, 0)
