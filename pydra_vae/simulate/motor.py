@@ -28,12 +28,13 @@ from pydra_vae.simulate.motor_timing import SUBTASKS, Event, course, draw_events
 from pydra_vae.simulate.response import OVERSAMPLING, haemodynamic_response
 
 T_R, N_FRAMES = 0.72, 284
-WIDTHS_MM = {"hand": 8.0, "foot": 7.0, "tongue": 9.0}  # Gaussian σ of a patch
-TASK_SIZE = 1.8  # of the response at a patch's centre
-LIMB_SIZES = {"left_hand": 1.0, "left_foot": 0.9, "right_hand": 1.0, "right_foot": 0.9, "tongue": 1.1}
-NETWORK_SIZES = 0.22 * 0.92 ** np.arange(12)
-CUE_SIZE = 0.2
-SMOOTH_SIZE, PERSONAL_SIZE, DRIFT_SIZE = 0.8, 0.45, 0.5
+WIDTHS_MM = {"hand": 10.0, "foot": 9.0, "tongue": 10.0}  # Gaussian σ of a patch
+TASK_SIZE = 1.5  # of the response at a patch's centre
+# The tongue has a patch on both sides and would be found first; feet have the smaller patches.
+LIMB_SIZES = {"left_hand": 1.0, "left_foot": 1.1, "right_hand": 1.0, "right_foot": 1.1, "tongue": 0.8}
+NETWORK_SIZES = 0.34 * 0.78 ** np.arange(8)
+CUE_SIZE = 0.4
+SMOOTH_SIZE, PERSONAL_SIZE, DRIFT_SIZE = 0.8, 0.35, 0.5
 SMOOTH_STEPS, NETWORK_STEPS, PERSONAL_STEPS = 6, 150, 60  # FWHM about 6, 28 and 18 mm
 N_PERSONAL = 60
 WHITE_AR, SMOOTH_AR, PERSONAL_AR = 0.3, 0.6, 0.8  # lag one, at TR 0.72 s
