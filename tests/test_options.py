@@ -6,9 +6,10 @@ import re
 import pytest
 
 from pydra_vae.options.finn import finn_parser
+from pydra_vae.options.motor import motor_parser
 from pydra_vae.options.parser import step_options
 
-STEPS = {
+FINN = {
     "extract": ("mask_bold", "MaskBold"),
     "normalize": ("normalize", "Normalize"),
     "fit": ("fit_cvae", "FitCvae"),
@@ -20,24 +21,38 @@ STEPS = {
     "transfer": ("transfer_error", "TransferError"),
     "shared": ("fit_shared", "FitShared"),
 }
+MOTOR = {
+    "prepare": ("prepare_surface", "PrepareSurface"),
+    "geodesics": ("geodesic_distances", "GeodesicDistances"),
+    "clusters": ("spectral_clusters", "SpectralClusters"),
+    "fit": ("fit_tivae", "FitTiVae"),
+    "ica": ("ica", "Ica"),
+    "task": ("hrf_regression", "HrfRegression"),
+}
 
 
 def _step_actions():
-    return [action for action in finn_parser()._actions if "." in action.dest]
+    recipes = ((finn_parser(), FINN), (motor_parser(), MOTOR))
+    return [
+        pytest.param(action, steps, id=f"{name}.{action.dest}")
+        for name, (parser, steps) in zip(("finn", "motor"), recipes, strict=True)
+        for action in parser._actions
+        if "." in action.dest
+    ]
 
 
-def _field(action):
+def _field(action, steps):
     from pydra.utils.general import get_fields
 
     step, parameter = action.dest.split(".")
-    module, name = STEPS[step]
+    module, name = steps[step]
     task = getattr(importlib.import_module(f"pydra_vae.tasks.{module}"), name)
     return get_fields(task)[parameter]
 
 
-@pytest.mark.parametrize("action", _step_actions(), ids=lambda action: action.dest)
-def test_step_options_exist_with_the_stated_default_and_choices(action):
-    field = _field(action)
+@pytest.mark.parametrize(("action", "steps"), _step_actions())
+def test_step_options_exist_with_the_stated_default_and_choices(action, steps):
+    field = _field(action, steps)
     if action.choices:
         assert set(action.choices) == set(field.allowed_values)
     stated = re.search(r"\(default: (.+)\)$", action.help or "")

@@ -40,7 +40,7 @@ def ScoreFactors(
     vertices: File,
     region: File,
     surfaces: list[File],
-    regressors: list[File] | None = None,
+    regressors: list[File | None] | None = None,
     reference: File | None = None,
     reference_names: File | None = None,
     kind: str = "variance",
@@ -60,7 +60,7 @@ def ScoreFactors(
     surfaces : list of file
         Left and right surface, for distances within a map.
     regressors : list of file, optional
-        One table a recording.
+        One table a recording, None for one without events.
     reference, reference_names : file, optional
         Maps of the sub-tasks, and their names.
     kind : {"variance", "signed"}
@@ -114,7 +114,7 @@ def TiVaeModel(
     clusters_info: File,
     surfaces: list[File],
     pca: File,
-    regressors: list[File] | None = None,
+    regressors: list[File | None] | None = None,
     reference: File | None = None,
     reference_names: File | None = None,
     family: str = "TI-VAE-S",
@@ -235,7 +235,7 @@ def IcaModel(
     region: File,
     surfaces: list[File],
     pca: File,
-    regressors: list[File] | None = None,
+    regressors: list[File | None] | None = None,
     reference: File | None = None,
     reference_names: File | None = None,
     family: str = "ICA",
@@ -306,7 +306,7 @@ def TiVaeGrid(
     clusters_info: File,
     pca: File,
     points: list[Point],
-    regressors: list[File] | None = None,
+    regressors: list[File | None] | None = None,
     family: str = "TI-VAE-S",
     fit: Options = EMPTY,
 ):

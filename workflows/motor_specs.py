@@ -49,8 +49,8 @@ class Vae:
 
     @property
     def label(self) -> str:
-        """What it is called while it runs: ``TI-VAE-S k=8 β=1 seed=42``."""
-        return f"{self.family} k={self.latent_dim} β={self.beta:g} seed={self.seed}"
+        """What it is called while it runs: ``TI-VAE-S k=8 beta=1 seed=42``."""
+        return f"{self.family} k={self.latent_dim} beta={self.beta:g} seed={self.seed}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def vaes(
     """The fits of a study: every family at every size and seed, the controls at the first of both.
 
     >>> [fit.label for fit in vaes(["tivae-s", "no-tc"], [8], [42])]
-    ['TI-VAE-S k=8 β=1 seed=42', 'TI-VAE-S k=8 β=0 seed=42']
+    ['TI-VAE-S k=8 beta=1 seed=42', 'TI-VAE-S k=8 beta=0 seed=42']
     """
     found = []
     for family in families:
@@ -115,3 +115,23 @@ def decompositions(sizes: Sequence[int]) -> list[Decomposition]:
     ]  # fmt: skip
     every = [*ica, ("pca", "temporal", "concatenated"), ("pca", "temporal", "mean")]
     return [Decomposition(*what, size) for size in sizes for what in every]
+
+
+def grid_of(
+    sizes: Sequence[int],
+    betas: Sequence[float],
+    bvae_betas: Sequence[float],
+    seeds: Sequence[int],
+    clusters: Sequence[str],
+) -> list[Vae]:
+    """Every fit of figure 2A: TI-VAE and β-VAE over k, β and seeds, for each kind of clusters.
+
+    >>> len(grid_of([5, 8, 16, 32], range(15), [1, 2, 3], range(4), ["structural", "functional"]))
+    576
+    """
+    found = []
+    for kind in clusters:
+        for name, weights in (("tivae", betas), ("bvae", bvae_betas)):
+            family, _, options = _FAMILIES[f"{name}-{kind[0]}"]
+            found += [Vae(family, kind, k, b, seed, options) for k in sizes for b in weights for seed in seeds]
+    return found

@@ -1,4 +1,4 @@
-"""finn as a user runs it, for every test of the recipe: a process of its own, its tables, and one demo for all."""
+"""The recipes as a user runs them: a process of its own, its tables, and one demo for all tests of each."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "workflows" / "finn.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflows"
 SHORT = ("--size", "tiny", "--max-steps", "40")
 ROW = re.compile(r"^(\w+) +(\d+) +(\d+) +(\d+) +[\d.]+ *(.*)$", re.MULTILINE)
 
@@ -43,25 +43,43 @@ class Ended:
         return {step: n for step, n in self.computed.items() if n}
 
 
-@pytest.fixture(scope="session")
-def finn():
-    """Run the program in a folder; returns what it left."""
-
+def _program(recipe):
     def call(*arguments, cwd, timeout=600):
         wide = os.environ | {"COLUMNS": "200"}  # no line of a table is folded
-        command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+        command = [sys.executable, str(call.script), *map(str, arguments)]
         done = subprocess.run(command, cwd=cwd, env=wide, capture_output=True, text=True, timeout=timeout)
         return Ended(done.returncode, done.stdout, done.stderr)
 
     call.short = SHORT
-    call.script = SCRIPT
+    call.script = SCRIPTS / f"{recipe}.py"
     return call
+
+
+def _demo(recipe, folder):
+    done = recipe(*recipe.short, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / f"{recipe.script.stem}-demo", done
+
+
+@pytest.fixture(scope="session")
+def finn():
+    """Run the program in a folder; returns what it left."""
+    return _program("finn")
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory, finn):
     """The demo's folder, and what its run left; its work folder may be used by others, its outputs stay as they are."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = finn(*SHORT, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "finn-demo", done
+    return _demo(finn, tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def motor():
+    """The same for motor."""
+    return _program("motor")
+
+
+@pytest.fixture(scope="session")
+def motor_demo(tmp_path_factory, motor):
+    """The same for motor."""
+    return _demo(motor, tmp_path_factory.mktemp("motor"))

@@ -1,0 +1,79 @@
+"""The motor recipe as a user runs it: the embedded demo, its outputs, and what a rerun computes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FITS = ("TI-VAE-S", "TI-VAE-F", "β-VAE-S", "linear")
+
+
+def table(folder, name):
+    return pd.read_csv(folder / "output" / f"group_desc-motor_{name}.tsv", sep="\t", na_values="n/a")
+
+
+def test_demo_says_what_it_is_and_ends_with_the_comparison(motor_demo):
+    folder, done = motor_demo
+    assert "SIMULATED" in done.stderr
+    assert "r (held out)" in done.stdout
+    assert str(folder / "output" / "index.html") in done.stdout.replace("\n", "")
+    assert done.steps
+    assert all(done.computed[step] and not done.failed[step] for step in done.steps)
+
+
+def test_the_comparison_holds_every_model_with_its_nulls(motor_demo):
+    comparison = table(motor_demo[0], "comparison")
+    assert set(FITS) <= set(comparison["model"])
+    assert comparison["model"].str.contains("Infomax").sum() >= 6
+    assert (comparison["model"].str.startswith("PCA")).any()
+    assert comparison[["r_test", "r_paper", "chance", "ceiling", "readout"]].notna().all(axis=None)
+    assert comparison["seed"].notna().all()
+
+
+def test_fits_log_what_the_paper_asks_of_them(motor_demo):
+    fits = table(motor_demo[0], "fits")
+    assert set(fits["model"]) == set(FITS)
+    terms = fits[["mi", "tc", "dimension_wise"]].sum(axis=1)
+    assert np.allclose(terms, fits["kl"], rtol=0.02, atol=1e-3)
+    assert fits[["r2_train", "r2_test", "pca_r2_test"]].notna().all(axis=None)
+
+
+def test_outputs_have_their_names_and_sidecars(motor_demo):
+    folder, _ = motor_demo
+    output = folder / "output"
+    name = "TIVAESk8b1s42"
+    for end in ("model.safetensors", "history.tsv"):
+        assert (output / f"group_desc-{name}_{end}").is_file()
+    beside = json.loads((output / f"group_desc-{name}_model.json").read_text())
+    assert beside["latent_dim"] == 8
+    assert beside["Parameters"]["FitTiVae"]["recipe"] == "fast"
+    assert (output / f"group_space-fsLR_desc-{name}_map.dscalar.nii").is_file()
+    (factors,) = output.glob(f"sub-990001/func/*_desc-{name}_factors.tsv")
+    assert list(pd.read_csv(factors, sep="\t").columns) == ["time", *(f"factor-{k}" for k in range(1, 9))]
+
+
+def test_second_run_computes_nothing(motor_demo, motor):
+    folder, first = motor_demo
+    done = motor(*motor.short, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.steps == first.steps
+    assert not done.done_again
+
+
+def test_a_late_parameter_recomputes_only_what_depends_on_it(motor_demo, motor):
+    folder, _ = motor_demo
+    done = motor(*motor.short, "--permutations", "50", cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert "HrfRegression" in done.done_again
+    assert set(done.done_again) <= {"HrfRegression", "CompareMaps", "GatherTables", "MotorReport"}
+
+
+@pytest.mark.parametrize("argument", ["--dry-run"])
+def test_a_dry_run_reads_headers_only(motor_demo, motor, argument, tmp_path):
+    folder, _ = motor_demo
+    done = motor(folder / "data", tmp_path / "out", argument, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "284 frames, TR 0.72 s" in done.stdout
+    assert "fits TI-VAE-S k=8 beta=1 seed=42" in done.stdout
+    assert not (tmp_path / "out").exists()
