@@ -6,7 +6,7 @@ made symmetric by the mean of the two directions. The paper's own graph (appendi
 `paper_adjacency`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import sparse
@@ -185,8 +185,3 @@ def _unit(x: np.ndarray, n: int) -> np.ndarray:
     x = x - x.mean(axis=0)
     length = np.linalg.norm(x, axis=0)
     return np.divide(x, length, out=np.zeros_like(x), where=length > 1e-6)
-
-
-def as_rows(series: Sequence[np.ndarray], columns: slice) -> Callable[[], Iterator[np.ndarray]]:
-    """Some columns of each recording, read anew each time: what `correlation_affinity` takes."""
-    return lambda: (np.asarray(x[:, columns]) for x in series)

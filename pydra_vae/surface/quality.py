@@ -1,5 +1,6 @@
 """How good are clusters: their sizes, and whether each is one piece of cortex."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,12 @@ class ClusterQuality:
     strays: np.ndarray | None = None
     region_pieces: int | None = None
     region_strays: int | None = None
+
+    def rows(self) -> list[tuple]:
+        """(cluster, size, pieces, strays) of each cluster, the last two None where no mesh was given."""
+        none = [None] * len(self.size)
+        pieces, strays = (none if found is None else found.tolist() for found in (self.pieces, self.strays))
+        return list(zip(range(len(self.size)), self.size.tolist(), pieces, strays, strict=True))
 
     def summary(self) -> dict:
         """Figures over all clusters.
@@ -78,4 +85,18 @@ def cluster_quality(clusters: np.ndarray, neighbours: sparse.csr_array | None = 
         np.array([(piece > 0).sum() for piece in inside]),
         int(region.max() + 1),
         int((region > 0).sum()),
+    )
+
+
+def joined(measured: Sequence[ClusterQuality]) -> ClusterQuality:
+    """Both hemispheres' clusters as one list, whose padding is to the largest of all."""
+    size = np.concatenate([found.size for found in measured])
+    if any(found.pieces is None for found in measured):
+        return ClusterQuality(size)
+    return ClusterQuality(
+        size,
+        np.concatenate([found.pieces for found in measured]),
+        np.concatenate([found.strays for found in measured]),
+        sum(found.region_pieces for found in measured),
+        sum(found.region_strays for found in measured),
     )

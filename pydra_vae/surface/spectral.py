@@ -5,6 +5,8 @@ together; k-means of those places makes the clusters. The default is the normali
 L = I − D^-½ A D^-½, rows scaled to length 1. `paper_clusters` does what appendix B of the TI-VAE paper says.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh
@@ -81,7 +83,7 @@ def paper_clusters(adjacency: np.ndarray, n_clusters: int, seed: int = 0) -> np.
     return _clusters_of(places, n_clusters, seed)
 
 
-def random_clusters(sizes: np.ndarray, seed: int = 0) -> np.ndarray:
+def random_clusters(sizes: np.ndarray, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Vertices scattered at random over clusters of given sizes: a clustering that knows nothing.
 
     Examples

@@ -27,13 +27,8 @@ class Region:
     @classmethod
     def load(cls, vertices: Path, region: Path) -> "Region":
         """Read vertices.tsv and region.json (MakeRegion)."""
-        table, info = read_table(vertices), json.loads(Path(region).read_text(encoding="utf-8"))
-        if missing := ", ".join(sorted({"hemi", "vertex"} - set(table))):
-            raise ValueError(f"{vertices} has no column {missing}: give the vertices.tsv of MakeRegion")
-        found = tuple(table.loc[table["hemi"] == hemi, "vertex"].to_numpy(dtype=np.int64) for hemi in "LR")
-        if list(table["hemi"]) != ["L"] * len(found[0]) + ["R"] * len(found[1]):
-            raise ValueError(f"{vertices} does not list left vertices first, then right ones: give that of MakeRegion")
-        return cls(found, (int(info["mesh_left"]), int(info["mesh_right"])))
+        info = json.loads(Path(region).read_text(encoding="utf-8"))
+        return cls(read_vertices(vertices), (int(info["mesh_left"]), int(info["mesh_right"])))
 
     @property
     def left(self) -> np.ndarray:
@@ -50,3 +45,14 @@ class Region:
                 f"{path} has {n_columns:,} values a map but the region has {len(self):,} vertices: "
                 "are both from the same run of the workflow?"
             )
+
+
+def read_vertices(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vertex numbers of the left and of the right hemisphere in vertices.tsv (MakeRegion)."""
+    table = read_table(path)
+    if missing := ", ".join(sorted({"hemi", "vertex"} - set(table))):
+        raise ValueError(f"{path} has no column {missing}: give the vertices.tsv of MakeRegion")
+    left, right = (table.loc[table["hemi"] == hemi, "vertex"].to_numpy(dtype=np.int64) for hemi in "LR")
+    if list(table["hemi"]) != ["L"] * len(left) + ["R"] * len(right):
+        raise ValueError(f"{path} does not list left vertices first, then right ones: give that of MakeRegion")
+    return left, right
