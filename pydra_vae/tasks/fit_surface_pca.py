@@ -51,7 +51,8 @@ def FitSurfacePca(
     split = Split.load(subject_split)
     split.check("series", series)
     chosen = split.rows("train")
-    recordings = load_series([series[i] for i in chosen])
+    everyone = load_series(series)
+    recordings = [everyone[i] for i in chosen]
     mean = design_means(recordings, training_designs(regressors, split, chosen, len(recordings[0])))
     n_mean = min(n_components, len(mean) - 1, mean.shape[1])
     found = {"concatenated": stacked_pca(recordings, n_components, seed), "mean": exact_pca(mean, n_mean)}
