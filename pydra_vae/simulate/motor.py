@@ -24,7 +24,7 @@ from pydra_vae.simulate.motor_sheet import (
     smooth_scale,
     somatomotor_sheet,
 )
-from pydra_vae.simulate.motor_timing import SUBTASKS, Event, course, draw_events
+from pydra_vae.simulate.motor_timing import ONSETS, SUBTASKS, Event, course, draw_events
 from pydra_vae.simulate.response import OVERSAMPLING, haemodynamic_response
 
 T_R, N_FRAMES = 0.72, 284
@@ -171,20 +171,21 @@ def patches_of(sheet: Sheet, subtask: str) -> list[Patch]:
     return [patch for patch in sheet.patches if patch.body == body and patch.hemi in hemis]
 
 
-def simulate_motor_run(group: MotorGroup, index: int, direction: str = "LR") -> MotorRun:
+def simulate_motor_run(group: MotorGroup, index: int, direction: str = "LR", number: int = 1) -> MotorRun:
     """Draw one run of one subject; independent of how many subjects are drawn.
 
     Parameters
     ----------
     group : MotorGroup
     index : int
-        Subject, from 0. Both directions have the same maps.
+        Subject, from 0; all its runs have the same maps.
     direction : str
         "LR" or "RL".
+    number : int
+        Of the run, from 1.
     """
-    number = ("LR", "RL").index(direction)
     anatomy = np.random.default_rng([group.seed, 1, index])
-    rng = np.random.default_rng([group.seed, 2, index, number])
+    rng = np.random.default_rng([group.seed, 2, index, list(ONSETS).index(direction), number])
     maps, delays, width, gains = _own_traits(group, anatomy)
     events = draw_events(direction, group.n_frames * group.t_r, rng)
     courses = _own_courses(group, events, delays, width, rng)

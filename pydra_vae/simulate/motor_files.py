@@ -41,7 +41,7 @@ def write_func_gii(path: Path, rows: np.ndarray, hemi: str, t_r: float) -> None:
         nib.gifti.GiftiDataArray(row, intent="NIFTI_INTENT_TIME_SERIES", datatype="NIFTI_TYPE_FLOAT32")
         for row in np.asarray(rows, np.float32)
     ]
-    _save(nib.gifti.GiftiImage(darrays=arrays, meta=nib.gifti.GiftiMetaData(meta)), path)
+    save_image(nib.gifti.GiftiImage(darrays=arrays, meta=nib.gifti.GiftiMetaData(meta)), path)
 
 
 def write_label_gii(path: Path, inside: np.ndarray, name: str, hemi: str) -> None:
@@ -53,7 +53,7 @@ def write_label_gii(path: Path, inside: np.ndarray, name: str, hemi: str) -> Non
         table.labels.append(entry)
     array = nib.gifti.GiftiDataArray(inside.astype(np.int32), "NIFTI_INTENT_LABEL", datatype="NIFTI_TYPE_INT32")
     meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": f"Cortex{SIDES[hemi].capitalize()}"})
-    _save(nib.gifti.GiftiImage(darrays=[array], labeltable=table, meta=meta), path)
+    save_image(nib.gifti.GiftiImage(darrays=[array], labeltable=table, meta=meta), path)
 
 
 def write_evs(folder: Path, events: list[Event]) -> None:
@@ -82,10 +82,11 @@ def _cifti(path, data, axes, intent) -> None:
     image = nib.Cifti2Image(data, nib.cifti2.Cifti2Header.from_axes(axes))
     image.nifti_header.set_intent(intent)
     image.nifti_header.set_data_dtype(data.dtype)
-    _save(image, path)
+    save_image(image, path)
 
 
-def _save(image, path: Path) -> None:
+def save_image(image, path: Path) -> None:
+    """Write a nibabel image under its name when complete; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         image.to_filename(str(temporary))

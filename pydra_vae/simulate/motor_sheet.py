@@ -19,6 +19,7 @@ from pydra_vae.surface.mesh import mesh_graph
 
 # MNI millimetres of the left hemisphere; the right is its mirror image. Each lies ≥ 18 mm inside the region.
 SEEDS = {"foot": (-5.0, -28.0, 66.0), "hand": (-38.0, -23.0, 56.0), "tongue": (-56.0, -7.0, 26.0)}
+WIDER = 5.0  # mm that a strip is wider about the centres
 SOMATOMOTOR = 2  # of Yeo's seven networks
 FS_LR = 32_492  # vertices of a hemisphere
 REACH = 45.0  # mm; a patch is nought beyond
@@ -188,6 +189,8 @@ def _strip(graph, region, centres, n_kept) -> np.ndarray:
             path.append(stop)
             stop = before[stop]
     distance = dijkstra(inside, indices=[stops[0], *path], min_only=True)
+    # Wider about the centres, so that the patches at both ends are not cut at one standard deviation.
+    distance = np.minimum(distance, dijkstra(inside, indices=stops, min_only=True) - WIDER)
     return region[np.sort(np.argsort(distance, kind="stable")[:n_kept])]
 
 
