@@ -200,7 +200,8 @@ def _no_task(folder: Path, series: Sequence[BidsFile], task: str) -> str:
     if not series:
         return (
             f"{folder} holds no series on the cortical surface (*_bold.dtseries.nii, or *_bold.func.gii of both "
-            "hemispheres on a template's mesh): run fMRIPrep with --cifti-output 91k, or with fsaverage5 among its --output-spaces"
+            "hemispheres on a template's mesh): run fMRIPrep with --cifti-output 91k, or with fsaverage5 among its "
+            "--output-spaces"
         )
     tasks = ", ".join(sorted({f.entities.get("task", "none") for f in series}))
     return f"{folder} holds no series of task {task} on the cortical surface; its tasks: {tasks}. Choose with --task-id"

@@ -45,6 +45,8 @@ def load_gifti(path: Path, what: str = "GIFTI file") -> nib.gifti.GiftiImage:
         image = nib.load(path)
     except (nib.filebasedimages.ImageFileError, ExpatError, OSError, EOFError, ValueError) as error:
         raise SurfaceError(f"{path} cannot be read as a {what} ({error}): copy or download it again") from error
+    if image is None:  # nibabel's answer to XML that is not GIFTI
+        raise SurfaceError(f"{path} cannot be read as a {what}: it holds no GIFTI; copy or download it again")
     if not isinstance(image, nib.gifti.GiftiImage):
         raise SurfaceError(f"{path} is a {type(image).__name__}: a {what} (.gii, .gii.gz) is needed")
     return image
