@@ -6,7 +6,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-RECIPES = {"finn": "one convolutional VAE a subject over voxel time series (BOLD volumes)"}
+RECIPES = {
+    "finn": "one convolutional VAE a subject over voxel time series (BOLD volumes)",
+    "motor": "a temporally independent sequential VAE on the cortical surface, beside ICA",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -45,7 +45,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "factor_value": "Best factor on the test average, z-scored, in the sign of the validation",
         "regressor": "Expected response, z-scored",
     },
-    "glm": {**MODEL, "coefficient": "Of all sub-tasks together, z-scored", "r2": "Share of the factor that they explain"},
+    "glm": {
+        **MODEL,
+        "coefficient": "Of all sub-tasks together, z-scored",
+        "r2": "Share of the factor that they explain",
+    },
     "fits": {
         **MODEL,
         "r2_train": "1 - mean squared error over the variance about the mean, training recordings",

@@ -7,6 +7,7 @@ Every model gives factors (recordings × time × k) and maps (k × vertices), an
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
 from fileformats.generic import File
@@ -49,7 +50,7 @@ def ScoreFactors(
     seed: int = 0,
     task: Options = EMPTY,
 ):
-    """Hold a model's factors against the task, and its maps against a reference; nothing where there was no task.
+    """Hold a model's factors against the task, and its maps against a reference; without a task only measure the maps.
 
     Parameters
     ----------
@@ -70,16 +71,17 @@ def ScoreFactors(
     task : dict
         Further parameters of HrfRegression.
     """
-    if not regressors:
-        return (None,) * len(SCORED)
     named = {"model": family, "beta": beta, "seed": seed}
-    found = workflow.add(
-        HrfRegression(factors=factors, regressors=regressors, subject_split=subject_split, **named, **task)
-    )
+    scored: dict[str, Any] = dict.fromkeys(SCORED[:-1])
+    if regressors:
+        found = workflow.add(
+            HrfRegression(factors=factors, regressors=regressors, subject_split=subject_split, **named, **task)
+        )
+        scored = {name: getattr(found, name) for name in scored}
     compared = workflow.add(
         CompareMaps(
             maps=maps,
-            scores=found.scores,
+            scores=scored["scores"],
             vertices=vertices,
             region=region,
             surfaces=surfaces,
@@ -89,7 +91,7 @@ def ScoreFactors(
             **named,
         )
     )
-    return found.scores, found.summary, found.subjects, found.courses, found.glm, compared.map_scores
+    return (*scored.values(), compared.map_scores)
 
 
 @workflow.define(
@@ -187,7 +189,7 @@ def TiVaeModel(
         names = [f"factor-{k + 1}" for k in range(latent_dim)]
         written = workflow.add(WriteSurfaceMaps(maps=mapped.maps, names=names, **space))
         files = tuple(getattr(written, name) for name in SURFACE_FILES)
-        clock = workflow.add(ClockControl(**network, **data, **device)).clock
+        clock = workflow.add(ClockControl(**network, **data, **device, name=family)).clock
         plane = workflow.add(
             FactorEmbedding(factors=encoded.factors, subject_split=subject_split, regressors=regressors, seed=seed)
         )

@@ -174,8 +174,13 @@ class MotorTables(Tables):
         return [m for m in in_order(self.results["model"].dropna()) if not kinds or kind_of(m) in kinds]
 
     def chosen(self, model: str, k: int) -> Chosen | None:
-        """A family at k factors, at the β of the best mean over seeds; None where it was not fitted."""
+        """A family at k factors, at the β of the best mean over seeds; None where it was not fitted.
+
+        β = 0 is a TI-VAE without its term, the control of that term: it is chosen only where there is nothing else.
+        """
         found = rows(self.results, model=model, k=k)
+        if kind_of(model) == OURS and (found["beta"] > 0).any():
+            found = found[found["beta"] > 0]
         if not len(found):
             return None
         on = "validation" if np.isfinite(found["r_validation"]).any() else "test"
@@ -207,6 +212,11 @@ class MotorTables(Tables):
         if np.isfinite(chosen.beta):
             found = found[np.isclose(found["beta"], chosen.beta)]
         return float(pd.to_numeric(found[column], errors="coerce").mean()) if column in found else np.nan
+
+    def chance(self, chosen: Chosen) -> float:
+        """What held-out scores reach by chance; where it is not known, what the best of k factors does."""
+        held_out = self.of(chosen, "chance_held_out")
+        return held_out if np.isfinite(held_out) else self.of(chosen, "chance")
 
     @property
     def main(self) -> str:

@@ -1,8 +1,11 @@
 """k-means of rows, small and repeatable: Lloyd's algorithm from k-means++ starts (Arthur & Vassilvitskii 2007)."""
 
 import numpy as np
+from scipy import sparse
 
 _MAX_ROUNDS = 300
+# Centres that move less than this share of the variance are still; scikit-learn's tolerance.
+_STILL = 1e-4
 
 
 def kmeans(x: np.ndarray, n_clusters: int, n_starts: int = 10, seed: int = 0) -> tuple[np.ndarray, float]:
@@ -50,13 +53,13 @@ def _spread_start(x: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray
 
 
 def _lloyd(x: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, float]:
-    labels = np.full(len(x), -1)
+    still = _STILL * x.var(axis=0).mean()
     for _ in range(_MAX_ROUNDS):
         distances = _squared(x, centres)
-        new = _none_empty(distances.argmin(axis=1), distances)
-        if np.array_equal(new, labels):
+        labels = _none_empty(distances.argmin(axis=1), distances)
+        before, centres = centres, _means(x, labels, len(centres))
+        if np.square(centres - before).sum() <= still:
             break
-        labels, centres = new, _means(x, new, len(centres))
     return labels, float(np.square(x - centres[labels]).sum())
 
 
@@ -73,11 +76,14 @@ def _none_empty(labels: np.ndarray, distances: np.ndarray) -> np.ndarray:
 
 
 def _means(x: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    sums = np.stack([np.bincount(labels, weights=column, minlength=k) for column in x.T], axis=1)
-    return sums / np.bincount(labels, minlength=k)[:, None]
+    n = len(x)
+    members = sparse.csr_array((np.ones(n), (labels, np.arange(n))), shape=(k, n))
+    return (members @ x) / np.bincount(labels, minlength=k)[:, None]
 
 
 def _squared(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Squared distances of rows to centres, (n, k), never below 0."""
-    crossed = np.square(x).sum(axis=1)[:, None] - 2 * x @ centres.T + np.square(centres).sum(axis=1)
-    return np.maximum(crossed, 0.0)
+    crossed = x @ (-2 * centres.T)
+    crossed += np.einsum("ij,ij->i", x, x)[:, None]
+    crossed += np.einsum("ij,ij->i", centres, centres)
+    return np.maximum(crossed, 0.0, out=crossed)

@@ -121,6 +121,8 @@ def _naming_its_end(child: subprocess.Popen) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError) as broken:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(10)  # its pipe closes before its exit code is known
         raise RuntimeError(
             f"a process of this computation ended (exit code {child.poll()}): was memory short? "
             "With threads=1 everything is computed in one process."

@@ -172,13 +172,13 @@ def GroupReport(
     }
     report = Report(
         metrics=tuple(Path(path) for path in metrics),
-        links=_parsed("links", links),
-        warnings=_parsed("warnings", warnings),
-        failures=[Failure(**failure) for failure in _parsed("failures", failures)],
+        links=parsed("links", links),
+        warnings=parsed("warnings", warnings),
+        failures=[Failure(**failure) for failure in parsed("failures", failures)],
         dataset=dataset,
         simulated=simulated,
-        parameters=_parsed("parameters", parameters),
-        skipped=_parsed("skipped", skipped),
+        parameters=parsed("parameters", parameters),
+        skipped=parsed("skipped", skipped),
         example=example,
         background_name=background_name,
         linear_skip=linear_skip,
@@ -196,7 +196,7 @@ FILES = (
 )  # fmt: skip
 
 
-def _parsed(name: str, text: str):
+def parsed(name: str, text: str):
     """A JSON input; the error names it."""
     try:
         return json.loads(text)

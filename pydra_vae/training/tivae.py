@@ -32,8 +32,8 @@ TIVAE_RECIPES = {
 }
 CROPS = {"fast": 96, "paper": None}  # frames; None: whole recordings
 RAMPS = {"fast": 0.6, "paper": 0.0}  # share of the steps over which the regularisers rise
-# A validation passes each of its recordings twice, forwards only: about .7 of the time of a training step on it.
-VALIDATION_SHARE, PASSES_COST = 0.1, 0.7
+# A validation passes each of its recordings twice, forwards only: about .85 of the time of a training step on it.
+VALIDATION_SHARE, PASSES_COST = 0.1, 0.85
 
 
 def tivae_recipe(name: str = "fast", **options) -> Recipe:

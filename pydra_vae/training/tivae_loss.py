@@ -94,11 +94,8 @@ class RecordingElbo(nn.Module):
             mu, log_variance = (values.float() * self.used for values in self.model.encode(x))
             z = reparameterise(mu, log_variance, noise)
             px = self.model.decode(z)
-        squares = (x - px.float()).square().mean(-1)
-        centred = x - x.mean(1, keepdim=True)
         outcome = {
-            "reconstruction": squares.sum(-1) * (self.n_frames / x.shape[1]),
-            "variance": centred.square().mean(-1).sum(-1),
+            "reconstruction": _MeanSquare.apply(x, px)[0].sum(-1) * (self.n_frames / x.shape[1]),
             "mu": mu,
             "log_variance": log_variance,
             "z": z,
@@ -110,6 +107,29 @@ class RecordingElbo(nn.Module):
         if device.type not in ("cpu", "cuda"):
             return nullcontext()
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16)
+
+
+class _MeanSquare(torch.autograd.Function):
+    """Mean over the last axis of (px − x)², without the copies that autograd would keep: a third of its time."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, px: Tensor) -> tuple[Tensor, Tensor]:
+        error = px.float() - x
+        return torch.linalg.vector_norm(error, dim=-1).square() / x.shape[-1], error
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # none of zeros for the error
+        ctx.save_for_backward(output[1])
+        ctx.dtype = inputs[1].dtype
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, _):
+        (error,) = ctx.saved_tensors
+        return None, (error * (gradient * (2 / error.shape[-1]))[..., None]).to(ctx.dtype)
 
 
 class TiVaeMember(Member):
@@ -149,6 +169,7 @@ class TiVaeMember(Member):
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(recordings.device)
         # of a sampled z for the loss, of z = μ for R²; the same noise at every validation
         self._passes = [(validation, noise), (validation, torch.zeros_like(noise))]
+        self._variance = sum(_variance(recordings.take(row)) for row in validation)
 
     @property
     def kin(self) -> Hashable | None:
@@ -188,8 +209,8 @@ class TiVaeMember(Member):
         found = {f"val_{name}": value for name, value in _summary(sampled, self.size).items()}
         weights = self.loss.weights(self.size)
         total = sum(weight * found[f"val_{name}"] for name, weight in weights.items() if f"val_{name}" in found)
-        error, variance = (_sum(block[name] for block in plain) for name in ("reconstruction", "variance"))
-        return {"val_loss": total, "val_r2": 1 - error / max(variance, 1e-30)} | found
+        error = sum(float(block["reconstruction"].sum()) for block in plain)
+        return {"val_loss": total, "val_r2": 1 - error / self._variance} | found
 
     def widened(self, size: int) -> RecordingElbo:
         module = RecordingElbo(widen(self.model, size).step_explicitly(), self.module.n_frames, self.module.bfloat16)
@@ -227,5 +248,6 @@ def _summary(blocks: list[Outcome], size: int) -> dict[str, float]:
     return parts
 
 
-def _sum(values) -> float:
-    return sum(float(value.sum()) for value in values)
+def _variance(x: Tensor) -> float:
+    """Squares about each vertex's mean over time, summed over time, mean over vertices: what R² = 0 leaves."""
+    return float((x - x.mean(0)).square().sum()) / x.shape[1]

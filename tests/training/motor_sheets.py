@@ -44,7 +44,7 @@ class Sheets:
         return TiVaeConfig(n, n, self.blocks**2, size, **options)
 
 
-def sheets(side=18, blocks=3, n_frames=120, parts=(14, 3, 4), noise=1.0, seed=0) -> Sheets:
+def sheets(side=18, blocks=3, n_frames=120, parts=(14, 3, 4), noise=3.0, seed=0) -> Sheets:
     """S = sum(parts) recordings: two blocks of each of five sub-tasks, nuisance networks, smooth AR noise."""
     rng = np.random.default_rng(seed)
     courses = _courses(n_frames)
