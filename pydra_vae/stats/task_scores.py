@@ -1,21 +1,23 @@
 """How well factors follow the sub-tasks: the paper's score, one without its optimism, and their controls.
 
 *Ours*: for each sub-task the factor of highest |r| with its regressor on the **validation** average is chosen, and its
-sign with it; the score is its r on the **test** average times that sign, so that a factor that turns its sign counts
-against (elsewhere it is |r|). *The paper's* ("the factors that have the highest absolute average correlation with each
-sub-task", then their mean) chooses and scores on the **test** average: optimistic. One factor may serve two sub-tasks,
-in both. Regressors are filtered like the data.
+|r| on the **test** average is the score; where the sign of r differs between the two, `turned` says so. *The paper's*
+("the factors that have the highest absolute average correlation with each sub-task", then their mean) chooses and
+scores on the **test** average: optimistic, and otherwise the same quantity. One factor may serve two sub-tasks, in
+both. Regressors are filtered like the data.
 
 Beside them:
 
 - chance: the mean of the largest |r| over the k factors on the test average under circular shifts of the regressors,
-  which is what the paper's score is by chance; `chance_held_out` is the same of ours, choice and sign included.
+  which is what the paper's score is by chance; `chance_held_out` is the same of ours, choice included. A shifted
+  regressor may fall on another sub-task's response, so chance is higher the better the factors are.
 - p_shift, p_paper: (1 + shifts that score no less) / (1 + shifts), each against its own null.
 - ceiling: r of the filtered with the unfiltered regressor on the test average, what a perfect factor of filtered data
   would reach against the unfiltered regressor.
 - readout: r on the test average of a ridge regression from **all** factors, fitted on the training average with the
   penalty chosen on the validation average: what the factors know, whatever their axes; with its own null by shifts.
-- subject_r: r of each test recording's own chosen factor with its own regressor, times the sign chosen.
+- subject_r: r of each test recording's own chosen factor with its own regressor, times the sign of r on the
+  validation average.
 """
 
 from dataclasses import dataclass
@@ -41,7 +43,9 @@ class TaskScores:
     sign : (n,) float array
         Of the chosen factor there, −1 or 1.
     r_validation, r_test : (n,) arrays
-        Its r there (as it is), and on the test average times the sign.
+        Its r there, with its sign; its |r| on the test average.
+    turned : (n,) float array
+        1 where r has another sign on the test average, else 0.
     p_shift, chance, chance_held_out, ceiling : (n,) arrays
     paper_factor : (n,) int array
         Chosen on the test average.
@@ -55,13 +59,14 @@ class TaskScores:
     overall : dict
         Means over sub-tasks of r_test, chance, chance_held_out, r_paper, readout, readout_chance, ceiling;
         p_shift, p_paper and p_readout of those means; subject_r_mean, subject_r_sd over subjects' means; and
-        n_subtasks, n_designs, n_train, n_validation, n_test (recordings with events).
+        n_subtasks, n_turned, n_designs, n_train, n_validation, n_test (recordings with events).
     """
 
     factor: np.ndarray
     sign: np.ndarray
     r_validation: np.ndarray
     r_test: np.ndarray
+    turned: np.ndarray
     p_shift: np.ndarray
     chance: np.ndarray
     chance_held_out: np.ndarray
@@ -124,8 +129,9 @@ def task_scores(
     shifts = draw_shifts(factors.shape[1], max(1, int(design.max(initial=-1)) + 1), n_permutations, seed)
     on_validation, on_test = (correlations(means[name], shifts) for name in ("validation", "test"))
     chosen, sign = _best(on_validation)
-    held_out = sign * np.take_along_axis(on_test, chosen[:, None], axis=1)[:, 0]
-    held_out[np.isnan(sign)] = np.nan
+    signed = sign * np.take_along_axis(on_test, chosen[:, None], axis=1)[:, 0]
+    held_out = np.abs(signed)
+    turned = np.where(np.isnan(signed[0]), np.nan, signed[0] < 0)
     paper = np.abs(on_test).max(axis=1)
     read = readout(means["train"], means["validation"], means["test"], shifts)
     subjects = np.flatnonzero((np.asarray(part) == "test") & (design >= 0))
@@ -137,6 +143,7 @@ def task_scores(
         sign=sign[0],
         r_validation=sign[0] * np.abs(on_validation[0]).max(axis=0),
         r_test=held_out[0],
+        turned=turned,
         p_shift=_p(held_out),
         chance=paper[1:].mean(axis=0),
         chance_held_out=held_out[1:].mean(axis=0),
@@ -150,6 +157,7 @@ def task_scores(
         subjects=subjects,
         overall={
             **_overall(nulls, ceiling, subject_r),
+            "n_turned": int(np.nansum(turned)),
             "n_designs": len(np.unique(design[design >= 0])),
             **{f"n_{name}": means[name].n for name in ("train", "validation", "test")},
         },

@@ -10,12 +10,14 @@ from pydra_vae.engine.step import step
 MAX_DESIGNS = 4  # whose courses are written: with a timing for each subject there would be one each
 
 SCORES = (
-    "subtask", "factor", "sign", "r_validation", "r_test", "p_shift", "chance", "chance_held_out", "ceiling",
-    "paper_factor", "r_paper", "p_paper", "readout_r", "readout_chance", "subject_r_mean", "subject_r_sd", "n_test",
+    "subtask", "factor", "sign", "r_validation", "r_test", "turned", "p_shift", "chance", "chance_held_out",
+    "ceiling", "paper_factor", "r_paper", "p_paper", "readout_r", "readout_chance",
+    "subject_r_mean", "subject_r_sd", "n_test",
 )  # fmt: skip
 SUMMARY = (
     "r_test", "p_shift", "chance", "chance_held_out", "r_paper", "p_paper", "readout", "p_readout", "readout_chance",
-    "ceiling", "subject_r_mean", "subject_r_sd", "n_subtasks", "n_designs", "n_train", "n_validation", "n_test",
+    "ceiling", "subject_r_mean", "subject_r_sd", "n_subtasks", "n_turned", "n_designs", "n_train", "n_validation",
+    "n_test",
 )  # fmt: skip
 SUBJECTS = ("label", "person", "subtask", "factor", "r")
 COURSES = ("subtask", "design", "frame", "factor_value", "regressor")
@@ -35,9 +37,8 @@ def HrfRegression(
     """Correlate factors with the sub-tasks' regressors: held out, the paper's way, by read-out and by subject.
 
     Averages are made over the recordings of one timing and follow one another where there are several. Ours: the
-    factor of highest |r| on the validation average, with its sign there, is scored on the test average (where the
-    sign turns, the score is negative; elsewhere it is |r|). The paper's: the highest |r| on the test average itself,
-    which is optimistic. One factor may serve two sub-tasks in both.
+    factor of highest |r| on the validation average is scored by its |r| on the test average. The paper's: the highest
+    |r| on the test average itself, which is optimistic. One factor may serve two sub-tasks in both.
 
     Parameters
     ----------
@@ -60,13 +61,14 @@ def HrfRegression(
     -------
     scores : file
         TSV, one row a sub-task: model, k, beta, seed, subtask, factor and sign (chosen on validation), r_validation,
-        r_test (ours), p_shift (ours against shifts), chance (mean of the largest |r| of k factors under shifts: the
-        null of r_paper), chance_held_out (the same of r_test), ceiling (filtered against unfiltered regressor),
-        paper_factor, r_paper, p_paper, readout_r (ridge from all factors, fitted on the training average, its penalty
-        chosen on the validation average, scored on the test average), readout_chance, subject_r_mean and _sd (each
-        test recording by itself), n_test. Empty without events.
+        r_test (ours), turned (1 where the sign differs between validation and test), p_shift (ours against shifts),
+        chance (mean of the largest |r| of k factors under shifts: the null of r_paper), chance_held_out (the same of
+        r_test), ceiling (filtered against unfiltered regressor), paper_factor, r_paper, p_paper, readout_r (ridge from
+        all factors, fitted on the training average, its penalty chosen on the validation average, scored on the test
+        average), readout_chance, subject_r_mean and _sd (each test recording by itself), n_test. Empty without events.
     summary : file
-        TSV, one row: means over the sub-tasks, p of the means, n_subtasks, n_designs, n_train, n_validation, n_test.
+        TSV, one row: means over the sub-tasks, p of the means, n_subtasks, n_turned, n_designs, n_train,
+        n_validation, n_test.
     subjects : file
         TSV: label, person, subtask, factor, r of each test recording, times the sign.
     courses : file
@@ -114,6 +116,7 @@ def _scores(scores, names) -> list[dict]:
             "subtask": name,
             "factor": _number(scores.factor[i]),
             "sign": scores.sign[i],
+            "turned": scores.turned[i],
             **{field: getattr(scores, field)[i] for field in fields},
             "paper_factor": _number(scores.paper_factor[i]),
             "readout_r": scores.readout[i],

@@ -69,11 +69,13 @@ def test_p_is_uniform_where_nothing_is_planted():
     assert ((p <= 0.1).mean(axis=0) < 0.16).all()
 
 
-def test_a_sign_that_turns_counts_against():
+def test_a_sign_that_turns_is_told():
     factors, regressors = planted(noise=0.1)
     factors[PART == "test"] *= -1
     scores = task_scores(factors, regressors, PART, n_permutations=10)
-    assert (scores.r_test[:2] < -0.9).all() and (scores.r_paper[:2] > 0.9).all()
+    assert scores.turned[:2].tolist() == [1, 1] and (scores.subject_r[:, :2] < -0.8).all()
+    assert (scores.r_test[:2] > 0.9).all() and scores.overall["n_turned"] >= 2
+    assert task_scores(*planted(noise=0.1), PART, n_permutations=10).turned[:2].tolist() == [0, 0]
 
 
 def test_the_readout_finds_what_is_spread_over_factors():
