@@ -182,6 +182,7 @@ def _unit(x: np.ndarray, n: int) -> np.ndarray:
     if x.ndim != 2 or x.shape[1] != n:
         raise ValueError(f"a recording has {x.shape} values but (frames, {n}) are needed: is it of another region?")
     x = np.asarray(x, dtype=np.float32)
-    x = x - x.mean(axis=0)
+    x = x - x[:1]  # makes a constant column exactly 0, which its mean need not be in float32
+    x -= x.mean(axis=0)
     length = np.linalg.norm(x, axis=0)
-    return np.divide(x, length, out=np.zeros_like(x), where=length > 1e-6)
+    return np.divide(x, length, out=np.zeros_like(x), where=length > 0)

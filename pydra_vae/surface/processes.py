@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -131,6 +132,7 @@ def _naming_its_end(child: subprocess.Popen) -> Iterator[None]:
 
 def serve():
     """Answer blocks from standard input on standard output until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the parent, which ends this process
     # whatever else is printed must not enter the answers
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -145,5 +147,8 @@ def serve():
             answer = function(*fixed, block), None
         except Exception as error:
             answer = None, error
-        pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
-        answers.flush()
+        try:
+            pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+        except BrokenPipeError:  # the parent is gone
+            return
