@@ -188,6 +188,11 @@ class MotorTables(Tables):
         beta = float(means.index[int(np.nanargmax(means.to_numpy()))])
         return Chosen(model, k, beta, self.at(model, k, beta), on)
 
+    def all_chosen(self, k: int) -> list[Chosen]:
+        """Every family at k factors, the highest score first."""
+        found = [c for m in self.families() if (c := self.chosen(m, k)) is not None and np.isfinite(c.mean)]
+        return sorted(found, key=lambda c: -c.mean)
+
     def at(self, model: str, k: int, beta: float) -> np.ndarray:
         """(S,) scores of the seeds at one β."""
         found = rows(self.results, model=model, k=k)
@@ -246,3 +251,16 @@ def subtask_name(name: str) -> str:
 def subtasks_of(*tables: pd.DataFrame | None) -> list[str]:
     """Sub-tasks of some tables, the paper's first and in its order."""
     return in_order([str(s) for t in tables if t is not None for s in t["subtask"].dropna()], SUBTASKS)
+
+
+def title_of(label: str) -> str:
+    """A label as a title.
+
+    Examples
+    --------
+    >>> title_of("TI-VAE-S k=8 beta=1 seed=0")
+    'TI-VAE-S, k = 8, β = 1'
+    """
+    key = Key.parse(label)
+    names = {"k": "k", "beta": "β"}
+    return ", ".join([key.model, *(f"{names[n]} = {v:g}" for n, v in key.where.items() if n in names)])

@@ -161,4 +161,51 @@ REFERENCES = {
         "using intersubject correlation. Social Cognitive and Affective Neuroscience, 14(6), 667–685.",
         doi="10.1093/scan/nsz037",
     ),
+    "tivae": Reference(
+        "Anonymous authors. TI-VAE: a temporally independent VAE with applications to latent factor learning in "
+        "neuroimaging. Manuscript under double-blind review."
+    ),
+    "glasser": Reference(
+        "Glasser, M. F., Sotiropoulos, S. N., Wilson, J. A., et al. (2013). The minimal preprocessing pipelines for "
+        "the Human Connectome Project. NeuroImage, 80, 105–124.",
+        doi="10.1016/j.neuroimage.2013.04.127",
+    ),
+    "yeo": Reference(
+        "Yeo, B. T. T., Krienen, F. M., Sepulcre, J., et al. (2011). The organization of the human cerebral cortex "
+        "estimated by intrinsic functional connectivity. Journal of Neurophysiology, 106(3), 1125–1165.",
+        doi="10.1152/jn.00338.2011",
+    ),
+    "tolstikhin": Reference(
+        "Tolstikhin, I., Houlsby, N., Kolesnikov, A., et al. (2021). MLP-Mixer: an all-MLP architecture for vision. "
+        "Advances in Neural Information Processing Systems, 34.",
+        doi="10.48550/arXiv.2105.01601",
+    ),
+    "cho": Reference(
+        "Cho, K., van Merriënboer, B., Gulcehre, C., et al. (2014). Learning phrase representations using RNN "
+        "encoder–decoder for statistical machine translation. EMNLP.",
+        doi="10.48550/arXiv.1406.1078",
+    ),
+    "chen": Reference(
+        "Chen, R. T. Q., Li, X., Grosse, R., & Duvenaud, D. (2018). Isolating sources of disentanglement in "
+        "variational autoencoders. Advances in Neural Information Processing Systems, 31.",
+        doi="10.48550/arXiv.1802.04942",
+    ),
+    "lsuv": Reference(
+        "Mishkin, D., & Matas, J. (2016). All you need is a good init. ICLR.", doi="10.48550/arXiv.1511.06422"
+    ),
+    "lee": Reference(
+        "Lee, T.-W., Girolami, M., & Sejnowski, T. J. (1999). Independent component analysis using an extended infomax "
+        "algorithm for mixed subgaussian and supergaussian sources. Neural Computation, 11(2), 417–441.",
+        doi="10.1162/089976699300016719",
+    ),
+    "picard": Reference(
+        "Ablin, P., Cardoso, J.-F., & Gramfort, A. (2018). Faster independent component analysis by preconditioning "
+        "with Hessian approximations. IEEE Transactions on Signal Processing, 66(15), 4040–4049.",
+        doi="10.1109/TSP.2018.2844203",
+    ),
+    "tsne": Reference(
+        "van der Maaten, L., & Hinton, G. (2008). Visualizing data using t-SNE. Journal of Machine Learning Research, "
+        "9, 2579–2605.",
+        url="https://jmlr.org/papers/v9/vandermaaten08a.html",
+    ),
 }

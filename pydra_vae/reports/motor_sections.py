@@ -1,0 +1,150 @@
+"""The sections of the motor page, in the order of the paper: sentences first, then figures with their captions."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pydra_vae.reports import motor_figures as draw
+from pydra_vae.reports.formats import count, fixed, number
+from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, Claim
+from pydra_vae.reports.group_missing import failed
+from pydra_vae.reports.group_tables import rows
+from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.loaded import read_json
+from pydra_vae.reports.motor_claims import claims_of, map_rows
+from pydra_vae.reports.motor_methods import methods
+from pydra_vae.reports.motor_missing import ANALYSES, missing
+from pydra_vae.reports.motor_more_sections import controls, planted
+from pydra_vae.reports.motor_sections_fits import fits, sharing
+from pydra_vae.reports.motor_sections_maps import maps, trajectories
+from pydra_vae.reports.motor_tables import ICA, OURS, Chosen, MotorTables, is_temporal, subtask_name, subtasks_of
+from pydra_vae.reports.pages import Section, figure, render
+
+SOURCE = "TI-VAE paper"
+
+
+def sections(tables: MotorTables) -> list[Section]:
+    """Every section; those without fragments are left out by the page."""
+    made = claims_of(tables)
+    found = {claim.name: claim for claim in made}
+    page = [
+        Section("paper", "The paper and these data", [claims(made, tables)]),
+        Section("scores", "Factors and sub-tasks", scores(tables, found)),
+        Section("courses", "Time courses", courses(tables)),
+        Section("maps", "Maps", maps(tables, found)),
+        Section("trajectories", "Trajectories", trajectories(tables, found)),
+        Section("sharing", "Weight sharing", sharing(tables, found)),
+        Section("fits", "Fits", fits(tables, found)),
+        Section("controls", "Controls", controls(tables)),
+        Section("planted", "Planted and found", planted(tables)),
+        Section("methods", "Methods", [methods(tables)]),
+        Section("missing", "Not on this page", [missing(tables)]),
+    ]
+    skipped = tables.files.skipped
+    return [replace(part, fragments=[failed(skipped, part.name, ANALYSES), *part.fragments]) for part in page]
+
+
+def claims(found: Sequence[Claim], tables: MotorTables) -> str:
+    """The paper's claims beside ours."""
+    if not found:
+        return ""
+    verdicts = [claim.finding.verdict for claim in found]
+    n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS)}
+    what = "simulated recordings" if tables.files.simulated else "recordings"
+    lead = (
+        f"Of {count(sum(n.values()), 'claim')} that can be decided on these {what}, {n[AGREES]} hold beyond their "
+        f"control, {n[ALSO]} hold for the control as well, and {n[DIFFERS]} do not hold. β, variants of ICA and "
+        "factors are chosen on validation recordings and scored on the average of the test recordings; the paper chose "
+        "and scored on the test average. ± is the standard deviation over seeds."
+    )
+    return render("claims.html", claims=found, lead=lead, badges=BADGES, source=SOURCE)
+
+
+def scores(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
+    """Every family beside every other, and Figure 2A."""
+    if not len(tables.results):
+        return []
+    size = tables.size or tables.sizes[0]
+    caption = (
+        "Figure 2A again. The factor of each sub-task is chosen on the validation average; points: mean over seeds, "
+        "bars: ± one standard deviation. ICA and PCA have no β, and are lines; grey: what shifted regressors reach."
+    )
+    said = findings(found, "factors", "temporal", "ica", "beta-vae", "functional", "beta")
+    fragments = [said, figure(draw.scores_over_beta(tables), caption)]
+    strips = "Each family at its chosen β; a dot a seed, a bar their mean. Orange: temporal ICA, ochre: spatial ICA."
+    fragments.append(figure(draw.variants(tables, size), strips))
+    return [
+        *fragments,
+        *(comparison(tables, k) for k in sorted(tables.sizes, key=lambda k: k != size)),
+        *by_subtask(tables),
+    ]
+
+
+def comparison(tables: MotorTables, k: int) -> str:
+    """A row a family at k factors; the best of ours and of ICA are named."""
+    found = tables.all_chosen(k)
+    if not found:
+        return ""
+    best = tables.best(k, tables.families(ICA))
+    paper = tables.best(k, [m for m in tables.families(ICA) if is_temporal(m)])
+    shown, marked = [], None
+    for i, c in enumerate(found):
+        notes = [text for text, which in (("best ICA", best), ("the paper's null, as its words read", paper))
+                 if which is not None and which.model == c.model]  # fmt: skip
+        marked = i if c.model == tables.main else marked
+        shown.append([
+            c.model + (f" ({'; '.join(notes)})" if notes else ""), number(c.beta), number(len(c.r)), fixed(c.mean),
+            fixed(c.sd), fixed(tables.chance(c)), number(tables.of(c, "p_shift"), 2), fixed(tables.of(c, "r_paper")),
+            fixed(tables.of(c, "chance")), fixed(tables.of(c, "readout")), fixed(tables.of(c, "subject_r_mean")),
+        ])  # fmt: skip
+    heads = ["Model", "β", "Seeds", "Score|test average", "SD|over seeds", "Chance", "p|shifts",
+             "Paper's way|chosen on test", "Its chance", "Read-out|all factors", "r|single recordings"]  # fmt: skip
+    return table_of(heads, shown, marked=marked, caption=f"k = {k} factors")
+
+
+def by_subtask(tables: MotorTables) -> list[str]:
+    """Scores of each sub-task: ours, the best ICA, the ceiling."""
+    table = tables("scores")
+    if table is None or not tables.main:
+        return []
+    chosen = [c for c in shown_models(tables) if len(map_rows(table, c))]
+    if not chosen:
+        return []
+    names = subtasks_of(table)
+    shown = [
+        [c.model, *(fixed(rows(map_rows(table, c), subtask=name)["r_test"].astype(float).mean()) for name in names)]
+        for c in chosen
+    ]
+    if "ceiling" in table:
+        shown.append(["Ceiling", *(fixed(rows(table, subtask=n)["ceiling"].astype(float).mean()) for n in names)])
+    caption = f"|r| of each sub-task, k = {tables.size}, test average, mean over seeds"
+    return [table_of(["Model", *(subtask_name(n) for n in names)], shown, marked=0, caption=caption)]
+
+
+def shown_models(tables: MotorTables) -> list[Chosen]:
+    """Who is drawn beside the task: TI-VAE, the best temporal ICA and the best of all."""
+    ica = tables.families(ICA)
+    best = [tables.best(tables.size, models) for models in ([m for m in ica if is_temporal(m)], ica)]
+    found = [*(tables.chosen(m, tables.size) for m in tables.families(OURS)), *best]
+    return list({c.model: c for c in found if c is not None}.values())
+
+
+def courses(tables: MotorTables) -> list[str]:
+    """Figure 2B."""
+    table = tables("courses")
+    if table is None:
+        return []
+    models = {}
+    for chosen in shown_models(tables):
+        found = map_rows(table, chosen)
+        if len(found):
+            models[chosen.model] = rows(found, seed=found["seed"].min())
+    names = subtasks_of(table)
+    t_r = read_json(tables.files.series_info).get("t_r")
+    caption = (
+        "Figure 2B again: the average over test recordings of the factor that was chosen on validation recordings, "
+        "times its sign, beside the haemodynamic response (filtered as the data are); both standardised. "
+        f"k = {tables.size}, the first seed."
+    )
+    if "design" in table and table["design"].nunique() > 1:
+        caption += f" The first of {int(table['design'].nunique())} timings is shown; r is that of this timing."
+    return [figure(draw.courses(table, models, t_r, names), caption)]

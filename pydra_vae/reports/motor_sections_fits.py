@@ -1,0 +1,104 @@
+"""Sections of the motor page on weight sharing (Figure 1A) and on what the fits reached."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pydra_vae.reports import motor_figures as draw
+from pydra_vae.reports.formats import count, fixed, listed, number
+from pydra_vae.reports.group_findings import Claim
+from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.loaded import read_json
+from pydra_vae.reports.motor_claims import parts_of
+from pydra_vae.reports.motor_maps import clusters
+from pydra_vae.reports.motor_tables import MotorTables, title_of
+from pydra_vae.reports.pages import figure, render
+
+
+def sharing(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
+    """Figure 1A, and what the weight sharing saves and costs."""
+    files = tables.files
+    drawn = clusters(tables)
+    caption = (
+        "Figure 1A again: the clusters that share their weights, the left hemisphere's and the right's by themselves; "
+        "colours mean nothing. Structural clusters follow distances along the surface, functional ones correlations of "
+        "training recordings, random ones are their control."
+    )
+    shown = f'<figure class="surfaces">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
+    said = findings(found, "sharing", "bias", "parameters")
+    counts = {
+        title_of(label): parts_of(read_json(path))
+        for label, path in zip(files.config_names, files.configs, strict=True)
+    }
+    counts = {title: parts for title, parts in counts.items() if parts}
+    fragments = [said, shown, cluster_table(tables)]
+    if counts:
+        text = "Parameters by part, with biases, on a logarithmic axis."
+        fragments.append(figure(draw.parameters_by_part(counts), text))
+    return fragments
+
+
+def cluster_table(tables: MotorTables) -> str:
+    """Sizes, contiguity and padding of each clustering."""
+    shown = []
+    for name, path in zip(tables.files.cluster_names, tables.files.clusters_info, strict=False):
+        info = read_json(path)
+        sizes = [number(info.get(f"size_{what}")) for what in ("min", "median", "max")]
+        contiguous = info.get("contiguous_share")
+        share = f"{fixed(100 * contiguous, 0)} %" if contiguous is not None else fixed(None)
+        shown.append([name[:1].upper() + name[1:], number(info.get("n_clusters")), *sizes, share,
+                      number(info.get("strays")), fixed(info.get("padding"))])  # fmt: skip
+    heads = [
+        "Clusters",
+        "n|a hemisphere",
+        "Vertices|smallest",
+        "median",
+        "largest",
+        "In one piece",
+        "Strays",
+        "Padding|M·C/n",
+    ]
+    return table_of(heads, shown)
+
+
+def fits(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
+    """What the fits reached, and what β does inside them."""
+    table = tables("fits")
+    if table is None:
+        return []
+    fragments = [findings(found, "disentangled")]
+    both = pd.concat([t for t in (table, tables("sweep")) if t is not None], ignore_index=True)
+    caption = (
+        "Means over seeds. The total correlation is blind where posteriors are sharp, so that the correlation of the "
+        "factors and the width of the posteriors (log σ) stand beside it."
+    )
+    fragments.append(figure(draw.fits_over_beta(both), caption))
+    columns = {"r2_train": "R²|training", "r2_validation": "R²|validation", "r2_test": "R²|test",
+               "pca_r2_test": "R² of PCA|test", "kl": "KL|nats", "tc": "TC|nats", "factor_r": "r|between factors",
+               "mean_log_sigma": "log σ|mean", "active_units": "Active|factors", "parameters": "Parameters",
+               "best_step": "Best|step", "seconds": "Seconds"}  # fmt: skip
+    columns = {name: head for name, head in columns.items() if name in table and table[name].notna().any()}
+    shown = [
+        [_fit_name(row), *(fixed(row[c], 3) if c.startswith(("r2", "pca")) else number(row[c]) for c in columns)]
+        for row in _means(table, list(columns)).to_dict("records")
+    ]
+    fragments.append(table_of(["Fit|mean over seeds", *columns.values()], shown))
+    if collapsed := [row for row in table.to_dict("records") if row.get("collapsed") in (1, True, "True", "true")]:
+        text = f"{listed(dict.fromkeys(map(_fit_name, collapsed)))}: nothing can be read from their factors."
+        title = f"{count(len(collapsed), 'fit')} collapsed"
+        fragments.insert(0, render("failed.html", items=[(title, text)]))
+    return fragments
+
+
+def _fit_name(row: dict) -> str:
+    """A fit as a table's first column has it; the seed is left out."""
+    beta = row.get("beta", np.nan)
+    return f"{row['model']}, k = {int(row['k'])}" + (f", β = {beta:g}" if np.isfinite(beta) else "")
+
+
+def _means(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds, of each model, k and β."""
+    keys = [name for name in ("model", "k", "beta") if name in table]
+    numbers = table[keys].join(table[list(columns)].apply(pd.to_numeric, errors="coerce"))
+    return numbers.groupby(keys, dropna=False, sort=False)[list(columns)].mean().reset_index()

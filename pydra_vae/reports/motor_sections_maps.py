@@ -1,0 +1,99 @@
+"""Sections of the motor page on maps (Figure 3) and trajectories (Figure 4)."""
+
+import pandas as pd
+from markupsafe import escape
+
+from pydra_vae.bids.tables import read_table
+from pydra_vae.reports import motor_figures as draw
+from pydra_vae.reports.formats import fixed, number
+from pydra_vae.reports.group_findings import Claim
+from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.motor_claims import map_rows, readings
+from pydra_vae.reports.motor_maps import homunculus
+from pydra_vae.reports.motor_sentences import nearest
+from pydra_vae.reports.motor_tables import OURS, MotorTables, kind_of, subtasks_of, title_of
+from pydra_vae.reports.pages import figure
+
+
+def maps(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
+    """Figure 3 and its numbers."""
+    said = findings(found, "maps", "local", "homunculus")
+    drawn = homunculus(tables)
+    caption = (
+        "Figure 3 again, on inflated surfaces: left hemisphere on the left, lateral above, medial below; dorsal "
+        "between, anterior up. The line is the region's border. Maps of VAEs are variances over a traversal of the "
+        "factor (≥ 0); those of ICA weights, times the sign of the factor's correlation with the sub-task. Each map "
+        "has its own scale, up to its 99.5th percentile of size."
+    )
+    if tables("map_scores") is not None:
+        caption += " Below a map: r with the reference over its top 10, 5 and 1 % (the reading of the paper)."
+    shown = f'<figure class="surfaces">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
+    return [said, shown, map_table(tables)]
+
+
+def map_table(tables: MotorTables) -> str:
+    """Agreement with the reference, sparsity and spread of each family and reading."""
+    table = tables("map_scores")
+    if table is None or not tables.size:
+        return ""
+    shown = []
+    columns = ("r_all", "r_top10", "r_top5", "r_top1", "others_r_all", "sparsity", "spread_mm")
+    columns = [c for c in columns if c in table]
+    for c in tables.all_chosen(tables.size):
+        found = map_rows(table, c)
+        for reading in readings(c.model):
+            part = found[(found["reading"] == reading) & found["subtask"].notna()]
+            if len(part):
+                means = [pd.to_numeric(part[name], errors="coerce").mean() for name in columns]
+                shown.append([c.model, reading, *(fixed(v, 1 if n == "spread_mm" else 2) for n, v in
+                                                  zip(columns, means, strict=True))])  # fmt: skip
+    heads = {"r_all": "r|whole map", "r_top10": "r|top 10 %", "r_top5": "r|top 5 %", "r_top1": "r|top 1 %",
+             "others_r_all": "r, others|whole map", "sparsity": "Sparsity|Hoyer", "spread_mm": "Spread|mm"}  # fmt: skip
+    made = table_of(["Model", "Reading", *(heads[c] for c in columns)], shown, text=(0, 1),
+                    caption=f"Means over sub-tasks, k = {tables.size}")  # fmt: skip
+    note = (
+        "variance and signed are the paper's readings; sd and abs are amplitudes of both kinds of map, which can be "
+        "held against each other: squaring alone makes a map sparser and more local."
+    )
+    if "others_r_all" in columns:
+        note += " “Others”: r with the references of the other sub-tasks; a map that agrees with all shows none."
+    return f'{made}<p class="note">{escape(note)}</p>' if made else ""
+
+
+def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
+    """Figure 4."""
+    files, labels = tables.files, tables.files.embedding_models
+    planes = {title_of(label): read_table(path) for label, path in zip(labels, files.embedding, strict=True)}
+    planes = {title: table for title, table in planes.items() if len(table)}
+    if not planes:
+        return []
+    apart = {
+        title_of(label): read_table(path) for label, path in zip(files.embedding_models, files.distances, strict=False)
+    }
+    apart = {title: table for title, table in apart.items() if len(table)}
+    blocks = pd.concat([t[["block"]].rename(columns={"block": "subtask"}) for t in planes.values()])
+    names = subtasks_of(blocks[blocks["subtask"].notna() & (blocks["subtask"] != "")])
+    ours = next((t for title, t in apart.items() if kind_of(title) == OURS), None)
+    near = None if ours is None else nearest(list(zip(ours["first"], ours["second"], ours["distance"], strict=True)))
+    caption = (
+        "Figure 4 again: t-SNE of the test average, a point a frame, in the space of all factors. The first and last "
+        "five frames of a block fade in and out, as in the paper, since the response is late. t-SNE shows clusters "
+        "where there are none, so that the table below has silhouettes in the space of all factors, too."
+    )
+    said = findings(found, "trajectories", extra=[near] if near else [])
+    fragments = [said, figure(draw.trajectories(planes, names), caption), silhouette_table(tables)]
+    if apart and len(names) > 1:
+        text = "Distances between the means of sub-tasks, in the space of all factors; 1 is the mean over pairs."
+        fragments.append(figure(draw.distances(dict(list(apart.items())[:3]), names), text))
+    return fragments
+
+
+def silhouette_table(tables: MotorTables) -> str:
+    """Silhouettes in all spaces, with their null."""
+    shown = []
+    for label, path in zip(tables.files.embedding_models, tables.files.silhouette, strict=False):
+        for row in read_table(path).itertuples():
+            null = f"{fixed(row.null_mean)} ± {fixed(row.null_sd)}"
+            shown.append([title_of(label), str(row.space), fixed(row.value), null, number(row.p, 2)])
+    heads = ["Model", "Space", "Silhouette", "Labels shifted", "p"]
+    return table_of(heads, shown, text=(0, 1), caption="Do frames of one sub-task keep together?")
