@@ -227,11 +227,12 @@ def _own_courses(group: MotorGroup, events, delays, width, rng) -> np.ndarray:
 
 def _network_courses(group: MotorGroup, rng) -> np.ndarray:
     """Spontaneous courses of the networks, unit variance, (n, T) float32."""
-    neural = neural_courses(len(NETWORK_SIZES), group.n_frames, group.t_r, rng)
+    n_drawn = max(group.n_frames, 100)  # a course of a few frames might hold no event and no variance
+    neural = neural_courses(len(NETWORK_SIZES), n_drawn, group.t_r, rng)
     response = haemodynamic_response(np.zeros(1), np.ones(1), group.t_r / OVERSAMPLING)
     courses = fftconvolve(neural, response, axes=1)[:, : neural.shape[1] : OVERSAMPLING]
     courses -= courses.mean(axis=1, keepdims=True)
-    return (courses / courses.std(axis=1, keepdims=True)).astype(np.float32)
+    return (courses / courses.std(axis=1, keepdims=True)).astype(np.float32)[:, : group.n_frames]
 
 
 def _noise(group: MotorGroup, rng) -> np.ndarray:

@@ -7,6 +7,7 @@ subject's patch is drawn near the group's, so distances are kept from every vert
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -127,6 +128,7 @@ def build_sheet(
     return Sheet(space, sizes, tuple(vertices), np.vstack(places), patches, _one_step(graphs))
 
 
+@lru_cache(maxsize=2)  # a second or two to build; nothing in it is changed
 def somatomotor_sheet(n_kept: int | None = None, jitter: float = 4.0) -> Sheet:
     """Yeo's somatomotor network on the S1200 midthickness: 5,866 + 6,094 vertices, or n of each hemisphere."""
     surfaces = [load_surface(path) for path in surfaces_for("fsLR", (FS_LR, FS_LR), "midthickness")]

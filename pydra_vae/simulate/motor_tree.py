@@ -32,7 +32,7 @@ from pydra_vae.simulate.motor_files import (
     write_tsv,
 )
 from pydra_vae.simulate.motor_sheet import somatomotor_sheet
-from pydra_vae.simulate.motor_timing import SUBTASKS, planted_courses
+from pydra_vae.simulate.motor_timing import ONSETS, SUBTASKS, planted_courses
 
 NAME = "SIMULATED motor task (no real data)"
 LAYOUTS = ("hcp", "fmriprep", "gifti")
@@ -94,8 +94,7 @@ def write_motor_tree(
     """
     n_kept, usual = SIZES[size]
     n_subjects = usual if n_subjects is None else n_subjects
-    if n_subjects < 1:
-        raise ValueError(f"{n_subjects} subjects cannot be simulated: ask for at least one")
+    _check(n_subjects, layout, directions)
     group = simulate_motor_group(somatomotor_sheet(n_kept), seed, nonlinearity)
     data = Path(folder).absolute() / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -109,6 +108,16 @@ def write_motor_tree(
     # Last: its presence says that the tree is complete.
     write_json(data / "dataset_description.json", description(group, layout))
     return MotorTree(data, *paths)
+
+
+def _check(n_subjects, layout, directions) -> None:
+    if n_subjects < 1:
+        raise ValueError(f"{n_subjects} subjects cannot be simulated: ask for at least one")
+    if layout not in LAYOUTS:
+        raise ValueError(f"no layout {layout!r}: choose {', '.join(LAYOUTS)}")
+    unknown = [direction for direction in directions if direction not in ONSETS]
+    if unknown or not directions:
+        raise ValueError(f"no direction {', '.join(unknown)}: choose {', '.join(ONSETS)} or both")
 
 
 def subject_labels(n_subjects: int, layout: str) -> list[str]:
