@@ -105,6 +105,7 @@ def make_region(
     vertices = tuple(np.intersect1d(*pair) for pair in zip(chosen, present, strict=True))
     _check_both(vertices, chosen, region, first)
     names = tuple(_names(found, side, numbers) for side, numbers in zip(SIDES.values(), vertices, strict=True))
+    # Nothing of the recordings themselves: one more of them must leave every later step's key as it is.
     info = {
         "space": (space or space_of(first.mesh_sizes) or "n/a").removeprefix("space-"),
         "mesh_left": first.mesh_sizes[0],
@@ -112,9 +113,8 @@ def make_region(
         "n_left": len(vertices[0]),
         "n_right": len(vertices[1]),
         "label": "whole cortex" if whole else " + ".join(region),
-        "label_file": found.source if found else None,
+        "label_file": _label_file(labels, map_name, found),
         "n_without_data": sum(map(len, chosen)) - sum(map(len, vertices)),
-        "n_recordings": len(headers),
     }
     return SurfaceRegion(vertices, names, info)
 
@@ -181,6 +181,13 @@ def _check_both(vertices, chosen, region: Sequence[str], header: SurfaceHeader) 
             f"missing hemisphere: the region {name} has no vertex in the {side} hemisphere, and both are needed: name "
             "the labels of both (--region LEFT_NAME RIGHT_NAME)"
         )
+
+
+def _label_file(files: Sequence[Path] | None, map_name: str | None, found: SurfaceLabels | None) -> str | None:
+    """Names without folders, so that a moved file is the same region."""
+    if not files:
+        return found and found.source
+    return " and ".join(Path(f).name for f in files) + (f", map {map_name!r}" if map_name else "")
 
 
 def _names(labels: SurfaceLabels | None, side: str, numbers: np.ndarray) -> np.ndarray:

@@ -64,10 +64,19 @@ def test_every_kind_of_label_file_says_the_same(data, labels):
         np.testing.assert_array_equal(found, expected)
     assert made.info | {"label_file": ""} == {
         "space": "n/a", "mesh_left": MESH, "mesh_right": MESH, "n_left": 7, "n_right": 10, "label": "Hand",
-        "label_file": "", "n_recordings": 1, "n_without_data": made.info["n_without_data"],
+        "label_file": "", "n_without_data": made.info["n_without_data"],
     }  # fmt: skip
     assert made.rows()[0] == {"hemi": "L", "vertex": 0, "label": "Hand"}
     assert made.rows()[-1] == {"hemi": "R", "vertex": 39, "label": "Hand"}
+
+
+def test_one_more_recording_or_another_folder_leaves_the_region_as_it_is(tmp_path, data, labels):
+    other = tmp_path / "moved"
+    other.mkdir()
+    moved = [path.rename(other / path.name) for path in labels]
+    more = write_dtseries(tmp_path / "b.dtseries.nii", RNG.normal(size=(T, 80)))
+    one, two = make_region(data, moved, ["Hand"]), make_region([*data, more], moved, ["Hand"])
+    assert one.info == two.info and str(tmp_path) not in str(one.info)
 
 
 def test_several_labels_and_patterns(data, labels):
