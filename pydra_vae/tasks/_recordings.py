@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pydra_vae.bids.tables import read_table
+from pydra_vae.tasks._io import load_array
 
 RAW = "raw_"
 NOT_SUBTASKS = ("frame", "time", "block")
@@ -104,24 +105,43 @@ def _read(path, n_frames):
     return table
 
 
-def load_series(paths: Sequence[Path]) -> list[np.ndarray]:
-    """Memory-mapped (T, V) series; ValueError where their shapes differ, naming the file."""
-    from pydra_vae.tasks._io import load_array
+class SeriesFiles(Sequence):
+    """(T, V) series of one shape, each opened when it is asked for.
 
-    recordings = [load_array(path) for path in paths]
-    for path, x in zip(paths, recordings, strict=True):
-        if x.ndim != 2 or x.shape != recordings[0].shape:
+    A memory map keeps its file open, and systems allow about a thousand: fewer than a large study has recordings.
+    """
+
+    def __init__(self, paths: Sequence[Path], shape: tuple[int, int]):
+        self.paths, self.shape = list(paths), shape
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return load_array(self.paths[i])
+
+    def take(self, rows: Sequence[int]) -> "SeriesFiles":
+        """Some of them."""
+        return SeriesFiles([self.paths[i] for i in rows], self.shape)
+
+
+def load_series(paths: Sequence[Path]) -> SeriesFiles:
+    """Series to be read one after the other; ValueError where their shapes differ, naming the file."""
+    shape = load_array(paths[0]).shape
+    for path in paths:
+        x = load_array(path)
+        if x.ndim != 2 or x.shape != shape:
             raise ValueError(
-                f"{path} has frames × vertices {x.shape}, but {paths[0]} has {recordings[0].shape}: "
+                f"{path} has frames × vertices {x.shape}, but {paths[0]} has {shape}: "
                 "recordings of one length and one region are needed"
             )
-    return recordings
+    return SeriesFiles(paths, shape)
 
 
 def training_designs(regressors, split: Split, rows: np.ndarray, n_frames: int) -> np.ndarray:
     """Design of each of the given recordings, (N,); one for all where there are no regressors.
 
-    Recordings without events are left with those of design 0: they have to be somewhere, and rest has no timing.
+    SeriesFiles without events are left with those of design 0: they have to be somewhere, and rest has no timing.
     """
     from pydra_vae.stats.task_designs import designs
 

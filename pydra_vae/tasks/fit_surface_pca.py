@@ -51,9 +51,8 @@ def FitSurfacePca(
     split = Split.load(subject_split)
     split.check("series", series)
     chosen = split.rows("train")
-    everyone = load_series(series)
-    recordings = [everyone[i] for i in chosen]
-    mean = design_means(recordings, training_designs(regressors, split, chosen, len(recordings[0])))
+    recordings = load_series(series).take(chosen)
+    mean = design_means(recordings, training_designs(regressors, split, chosen, recordings.shape[0]))
     n_mean = min(n_components, len(mean) - 1, mean.shape[1])
     found = {"concatenated": stacked_pca(recordings, n_components, seed), "mean": exact_pca(mean, n_mean)}
     arrays = {

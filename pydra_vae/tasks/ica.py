@@ -77,7 +77,7 @@ def Ica(
     split = Split.load(subject_split)
     split.check("series", series)
     recordings = load_series(series)
-    mean, components = _components(pca, data, n_components, recordings[0].shape[1])
+    mean, components = _components(pca, data, n_components, recordings.shape[1])
     scores = np.stack([np.asarray(x) @ components.T - mean @ components.T for x in recordings])
     train = split.rows("train")
     k = scores.shape[2]

@@ -82,9 +82,9 @@ def _regression(factors, series) -> np.ndarray:
     from pydra_vae.tasks._recordings import load_series
 
     recordings = load_series(series)
-    if recordings[0].shape[0] != factors.shape[1]:
+    if recordings.shape[0] != factors.shape[1]:
         raise ValueError(
-            f"the factors have {factors.shape[1]} frames but the series {recordings[0].shape[0]}: "
+            f"the factors have {factors.shape[1]} frames but the series {recordings.shape[0]}: "
             "give the factors of the same recordings"
         )
     factors = factors - factors.mean(axis=(0, 1))

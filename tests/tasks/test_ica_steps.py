@@ -67,6 +67,20 @@ def test_every_variant_gives_factors_of_all_recordings(tmp_path, given, independ
     assert stability.model[0] == f"{independence} Infomax (extended), {data}" and len(stability) == 4
 
 
+def test_recordings_are_not_all_open_at_once(given):
+    import resource
+
+    from pydra_vae.tasks._recordings import load_series
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        recordings = load_series(given["inputs"]["series"] * 60)
+        assert len(recordings) == 600 and sum(x[0, 0] != 0 for x in recordings) == 600
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def test_pca_is_a_variant(tmp_path, given):
     made = call(Ica, cwd=tmp_path, **given["inputs"], pca=given["pca"].pca, n_components=3, method="pca")
     assert np.load(made.maps).shape == (3, V) and pd.read_csv(made.stability, sep="\t").model.tolist() == ["PCA"]
