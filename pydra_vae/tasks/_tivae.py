@@ -16,7 +16,7 @@ from pydra_vae.bids.tables import write_table
 from pydra_vae.tasks._fits import complete, fingerprint
 from pydra_vae.tasks._io import load_array, write_json
 from pydra_vae.tasks._models import save_weights
-from pydra_vae.tasks._recordings import Split
+from pydra_vae.tasks._recordings import Split, load_series
 from pydra_vae.tasks._region import read_vertices
 
 # Inputs of FitTiVae that are files; all others are options, but for the device, which is no part of a result's key.
@@ -89,11 +89,6 @@ def prepare(inputs: dict, device, load: Callable[[Sequence[Path]], list] | None 
         names=split.label.tolist(),
     )
     return Prepared(inputs, problem)
-
-
-def load_series(paths: Sequence[Path]) -> list[np.ndarray]:
-    """Memory-mapped (T, V) arrays."""
-    return [load_array(path) for path in paths]
 
 
 def _config(inputs: dict):
@@ -239,10 +234,7 @@ def load_model(weights: Path, made: dict):
 
 
 def check_series(made: dict, arrays: Sequence[np.ndarray], paths: Sequence[Path]):
-    """Refuse recordings of unlike shapes, or of another region than the model's."""
-    from pydra_vae.training.recordings import check_shapes
-
-    check_shapes(arrays, [str(path) for path in paths])
+    """Refuse recordings of another region than the model's."""
     needed = made["n_left"] + made["n_right"]
     if arrays[0].shape[1] != needed:
         raise ValueError(

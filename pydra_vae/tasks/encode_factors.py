@@ -35,10 +35,11 @@ def EncodeFactors(model: File, config: File, series: list[File], device: Device 
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.tasks import _tivae
     from pydra_vae.tasks._io import new_array
+    from pydra_vae.tasks._recordings import load_series
     from pydra_vae.training.devices import reproducible, resolve_device
     from pydra_vae.training.tivae_apply import encode
 
-    made, arrays = _tivae.read_config(config), _tivae.load_series(series)
+    made, arrays = _tivae.read_config(config), load_series(series)
     _tivae.check_series(made, arrays, series)
     factors = new_array(Path("factors.npy"), (len(arrays), len(arrays[0]), made["latent_dim"]))
     sigma = new_array(Path("sigma.npy"), (len(arrays), made["latent_dim"]))
