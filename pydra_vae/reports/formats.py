@@ -116,7 +116,7 @@ def glued(text: str) -> str:
     3
     """
     text = re.sub(r"(?<=\d) (?=(?:%|mm|Hz)(?!\w))", "\u00a0", text)
-    return re.sub(r" (?=[=<→] )|(?<=[=<→×]) (?=[\d−])|(?<=\b[rp]) (?=\d)", "\u00a0", text)
+    return re.sub(r" (?=[=<→±] )|(?<=[=<→×±]) (?=[\d−])|(?<=\b[rp]) (?=\d)", "\u00a0", text)
 
 
 def count(n: int, noun: str, plural: str = "") -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from markupsafe import escape
+
 from pydra_vae.reports.group_findings import BADGES, Claim, Finding
 from pydra_vae.reports.pages import render
 
@@ -41,3 +43,14 @@ def table_of(
         marked=marked,
         text=tuple(text),
     )
+
+
+def folded(title: str, fragment: str) -> str:
+    """A fragment behind its title, to be opened; "" of an empty one.
+
+    Examples
+    --------
+    >>> folded("More", "<p>text</p>"), folded("More", "")
+    ('<details><summary>More</summary><p>text</p></details>', '')
+    """
+    return f"<details><summary>{escape(title)}</summary>{fragment}</details>" if fragment.strip() else ""

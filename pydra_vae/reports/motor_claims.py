@@ -80,10 +80,6 @@ def _subtasks(tables: MotorTables) -> Iterator[Claim]:
             beats = "above by > 1 SD, at each k"
             finding = say.versus(pairs, words)
             yield Claim(name, claim, beats, _scores(pairs, 0), _named(pairs), finding)
-    if main != FUNCTIONAL and (pairs := pairs_with(tables, [FUNCTIONAL])):
-        finding = say.versus(pairs, FUNCTIONAL)
-        yield Claim("functional", "Structural sharing scores higher than functional sharing", "Fig. 2, no number",
-                    _scores(pairs, 0), _scores(pairs, 1), Finding(finding.text, finding.verdict))  # fmt: skip
 
 
 def _independence(tables: MotorTables) -> Iterator[Claim]:

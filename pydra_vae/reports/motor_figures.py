@@ -1,6 +1,7 @@
 """Figures of the motor page: scores over β, courses beside the task, trajectories, parameters, fits."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,6 @@ SUBTASK_COLOURS = {
     "tongue": "#e0552d",
 }  # fmt: skip
 MORE_COLOURS = ("#9a6fb0", "#e0a91a", "#c77fb0", "#7a8450", "#b5651d")
-PERIODS = 2  # the paper performs each sub-task twice; captions do not depend on it
 
 
 def model_colour(model: str) -> str:
@@ -143,7 +143,7 @@ def courses(table: pd.DataFrame, models: Mapping[str, pd.DataFrame], t_r: float 
     """
     scale = t_r or 1.0
     with drawing.style("courses"):
-        figure = Figure(figsize=(drawing.WIDTH, 1.32 * len(subtasks) + 0.7), layout="constrained")
+        figure = Figure(figsize=(drawing.WIDTH, 1.45 * len(subtasks) + 0.7), layout="constrained")
         figure.get_layout_engine().set(h_pad=0.03, hspace=0.02)
         axes = np.atleast_1d(figure.subplots(len(subtasks), 1, sharex=True))
         for ax, name in zip(axes, subtasks, strict=True):
@@ -154,7 +154,7 @@ def courses(table: pd.DataFrame, models: Mapping[str, pd.DataFrame], t_r: float 
             ax.plot(time, response["regressor"], color=drawing.INK, lw=2.4, alpha=0.9, label="response (HRF)")
             numbers = []
             for m, t in found.items():
-                ax.plot(t["frame"] * scale, t["factor_value"], color=model_colour(m), lw=1.5, label=m)
+                ax.plot(t["frame"] * scale, t["factor_value"], color=model_colour(m), lw=1.4, label=m)
                 numbers.append((m, _r(t["factor_value"], t["regressor"])))
             _numbers(ax, subtask_name(name), numbers)
             ax.yaxis.set_major_locator(MaxNLocator(3))
@@ -179,9 +179,10 @@ def _r(a, b) -> float:
 
 def _numbers(ax, title: str, numbers: Sequence[tuple[str, float]]) -> None:
     """A panel's name, and r of each model in its colour, right of the panel."""
-    ax.text(1.012, 0.93, title, transform=ax.transAxes, fontweight="bold", va="top", fontsize=10.5)
+    look = {"transform": ax.transAxes, "va": "top"}
+    ax.text(1.012, 1.0, title, fontweight="bold", fontsize=10.5, **look)
     for i, (model, r) in enumerate(numbers):
-        ax.text(1.012, 0.66 - 0.22 * i, f"r = {fixed(r)}", transform=ax.transAxes, color=model_colour(model), va="top")
+        ax.text(1.012, 0.78 - 0.19 * i, f"r = {fixed(r)}", color=model_colour(model), fontsize=10, **look)
 
 
 def trajectories(embeddings: Mapping[str, pd.DataFrame], subtasks: Sequence[str]) -> str:
@@ -199,7 +200,7 @@ def trajectories(embeddings: Mapping[str, pd.DataFrame], subtasks: Sequence[str]
         for ax, (title, table) in zip(axes, embeddings.items(), strict=False):
             ax.set_visible(True)
             _trajectory(ax, table, colours)
-            ax.set_title(title, fontsize=10)
+            ax.set_title(fill(title, 36), fontsize=10)
         handles = [Line2D([], [], ls="", marker="o", ms=7, color=c, label=subtask_name(n)) for n, c in colours.items()]
         handles.append(Line2D([], [], ls="", marker="o", ms=7, color=drawing.INPUT, alpha=0.5, label="between blocks"))
         figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=9.5, handletextpad=0.2)
@@ -242,7 +243,7 @@ def distances(tables: Mapping[str, pd.DataFrame], subtasks: Sequence[str]) -> st
             texts = np.array([[fixed(v) if np.isfinite(v) else "" for v in row] for row in m])
             colours, norm = matplotlib.colormaps["viridis_r"], Normalize(0, limit)
             shown = draw_matrix(ax, m, colours, norm, (names if i == 0 else [""] * len(names), names), texts, False)
-            ax.set_title(title, fontsize=10)
+            ax.set_title(fill(title, 36), fontsize=10)
         colour_bar(figure, shown, list(axes[: len(matrices)]), "Distance (1: mean of pairs)")
         return drawing.svg(figure, "distances", "Distances between sub-tasks in the space of the factors")
 

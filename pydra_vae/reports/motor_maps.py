@@ -17,10 +17,10 @@ from pydra_vae.reports.pages import render
 from pydra_vae.reports.surface_meshes import Meshes
 from pydra_vae.reports.surfaces import COOL, WARM, SurfaceView, picture, scaled
 
-COLUMNS = 5  # of the homunculus, at most
+COLUMNS = 4  # models of the homunculus, at most
 FACTORS = 8  # rows of it without sub-tasks, at most
 QUANTILE = 0.995  # of |values|, that has the brightest colour
-PER_MM, PER_MM_CLUSTERS = 1.1, 2.2  # pixels; twice as many as are shown, for screens of high density
+PER_MM, PER_MM_CLUSTERS = 1.25, 2.2  # pixels; twice as many as are shown, for screens of high density
 TOPS = ("r_top10", "r_top5", "r_top1")
 
 

@@ -5,18 +5,28 @@ from dataclasses import replace
 
 from pydra_vae.reports import motor_figures as draw
 from pydra_vae.reports.formats import count, fixed, number
-from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, Claim
+from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, Claim, Finding
 from pydra_vae.reports.group_missing import failed
 from pydra_vae.reports.group_tables import rows
-from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.loaded import read_json
-from pydra_vae.reports.motor_claims import claims_of, map_rows
+from pydra_vae.reports.motor_claims import claims_of, map_rows, pairs_with
 from pydra_vae.reports.motor_methods import methods
 from pydra_vae.reports.motor_missing import ANALYSES, missing
 from pydra_vae.reports.motor_more_sections import controls, planted
 from pydra_vae.reports.motor_sections_fits import fits, sharing
 from pydra_vae.reports.motor_sections_maps import maps, trajectories
-from pydra_vae.reports.motor_tables import ICA, OURS, Chosen, MotorTables, is_temporal, subtask_name, subtasks_of
+from pydra_vae.reports.motor_sentences import versus
+from pydra_vae.reports.motor_tables import (
+    FUNCTIONAL,
+    ICA,
+    OURS,
+    Chosen,
+    MotorTables,
+    is_temporal,
+    subtask_name,
+    subtasks_of,
+)
 from pydra_vae.reports.pages import Section, figure, render
 
 SOURCE = "TI-VAE paper"
@@ -68,15 +78,14 @@ def scores(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "Figure 2A again. The factor of each sub-task is chosen on the validation average; points: mean over seeds, "
         "bars: ± one standard deviation. ICA and PCA have no β, and are lines; grey: what shifted regressors reach."
     )
-    said = findings(found, "factors", "temporal", "ica", "beta-vae", "functional", "beta")
+    functional = pairs_with(tables, [FUNCTIONAL]) if tables.main != FUNCTIONAL else []
+    extra = [Finding(versus(functional, FUNCTIONAL).text)] if functional else []
+    said = findings(found, "factors", "temporal", "ica", "beta-vae", "beta", extra=extra)
     fragments = [said, figure(draw.scores_over_beta(tables), caption)]
     strips = "Each family at its chosen β; a dot a seed, a bar their mean. Orange: temporal ICA, ochre: spatial ICA."
     fragments.append(figure(draw.variants(tables, size), strips))
-    return [
-        *fragments,
-        *(comparison(tables, k) for k in sorted(tables.sizes, key=lambda k: k != size)),
-        *by_subtask(tables),
-    ]
+    others = [folded(f"k = {k} factors", comparison(tables, k)) for k in tables.sizes if k != size]
+    return [*fragments, comparison(tables, size), *by_subtask(tables), *others]
 
 
 def comparison(tables: MotorTables, k: int) -> str:
@@ -98,7 +107,7 @@ def comparison(tables: MotorTables, k: int) -> str:
         ])  # fmt: skip
     heads = ["Model", "β", "Seeds", "Score|test average", "SD|over seeds", "Chance", "p|shifts",
              "Paper's way|chosen on test", "Its chance", "Read-out|all factors", "r|single recordings"]  # fmt: skip
-    return table_of(heads, shown, marked=marked, caption=f"k = {k} factors")
+    return table_of(heads, shown, marked=marked, caption=f"Every model, k = {k} factors")
 
 
 def by_subtask(tables: MotorTables) -> list[str]:

@@ -25,7 +25,7 @@ def sharing(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "colours mean nothing. Structural clusters follow distances along the surface, functional ones correlations of "
         "training recordings, random ones are their control."
     )
-    shown = f'<figure class="surfaces">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
+    shown = f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>" if drawn else ""
     said = findings(found, "sharing", "bias", "parameters")
     counts = {
         title_of(label): parts_of(read_json(path))

@@ -1,5 +1,7 @@
 """Sections of the motor page on maps (Figure 3) and trajectories (Figure 4)."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from markupsafe import escape
 
@@ -7,12 +9,17 @@ from pydra_vae.bids.tables import read_table
 from pydra_vae.reports import motor_figures as draw
 from pydra_vae.reports.formats import fixed, number
 from pydra_vae.reports.group_findings import Claim
-from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.motor_claims import map_rows, readings
 from pydra_vae.reports.motor_maps import homunculus
 from pydra_vae.reports.motor_sentences import nearest
-from pydra_vae.reports.motor_tables import OURS, MotorTables, kind_of, subtasks_of, title_of
+from pydra_vae.reports.motor_tables import OURS, Chosen, Key, MotorTables, kind_of, subtasks_of, title_of
 from pydra_vae.reports.pages import figure
+
+MAP_COLUMNS = {
+    "r_all": "r|whole map", "r_top10": "r|top 10 %", "r_top5": "r|top 5 %", "r_top1": "r|top 1 %",
+    "others_r_all": "r, others|whole map", "sparsity": "Sparsity|Hoyer", "spread_mm": "Spread|mm",
+}  # fmt: skip
 
 
 def maps(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
@@ -27,7 +34,7 @@ def maps(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     )
     if tables("map_scores") is not None:
         caption += " Below a map: r with the reference over its top 10, 5 and 1 % (the reading of the paper)."
-    shown = f'<figure class="surfaces">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
+    shown = f'<figure class="wide">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
     return [said, shown, map_table(tables)]
 
 
@@ -36,28 +43,34 @@ def map_table(tables: MotorTables) -> str:
     table = tables("map_scores")
     if table is None or not tables.size:
         return ""
-    shown = []
-    columns = ("r_all", "r_top10", "r_top5", "r_top1", "others_r_all", "sparsity", "spread_mm")
-    columns = [c for c in columns if c in table]
-    for c in tables.all_chosen(tables.size):
+    drawn = {Key.parse(label).model for label in tables.files.map_models}
+    chosen = tables.all_chosen(tables.size)
+    first = _map_rows(table, [c for c in chosen if c.model in drawn] or chosen)
+    rest = _map_rows(table, [c for c in chosen if c.model not in drawn]) if drawn else ""
+    if not first and not rest:
+        return ""
+    note = (
+        "variance and signed are the paper's readings; sd and abs are amplitudes of both kinds of map, which can be "
+        "held against each other: squaring alone makes a map sparser and more local."
+    )
+    if "others_r_all" in table:
+        note += " “Others”: r with the references of the other sub-tasks; a map that agrees with all shows none."
+    caption = f"<h3>Means over sub-tasks, k = {tables.size}</h3>"
+    return f'{caption}{first}<p class="note">{escape(note)}</p>{folded("Other models", rest)}'
+
+
+def _map_rows(table: pd.DataFrame, chosen: Sequence[Chosen]) -> str:
+    """A row a family and reading."""
+    columns, shown = [c for c in MAP_COLUMNS if c in table], []
+    for c in chosen:
         found = map_rows(table, c)
         for reading in readings(c.model):
             part = found[(found["reading"] == reading) & found["subtask"].notna()]
             if len(part):
                 means = [pd.to_numeric(part[name], errors="coerce").mean() for name in columns]
-                shown.append([c.model, reading, *(fixed(v, 1 if n == "spread_mm" else 2) for n, v in
-                                                  zip(columns, means, strict=True))])  # fmt: skip
-    heads = {"r_all": "r|whole map", "r_top10": "r|top 10 %", "r_top5": "r|top 5 %", "r_top1": "r|top 1 %",
-             "others_r_all": "r, others|whole map", "sparsity": "Sparsity|Hoyer", "spread_mm": "Spread|mm"}  # fmt: skip
-    made = table_of(["Model", "Reading", *(heads[c] for c in columns)], shown, text=(0, 1),
-                    caption=f"Means over sub-tasks, k = {tables.size}")  # fmt: skip
-    note = (
-        "variance and signed are the paper's readings; sd and abs are amplitudes of both kinds of map, which can be "
-        "held against each other: squaring alone makes a map sparser and more local."
-    )
-    if "others_r_all" in columns:
-        note += " “Others”: r with the references of the other sub-tasks; a map that agrees with all shows none."
-    return f'{made}<p class="note">{escape(note)}</p>' if made else ""
+                cells = (fixed(v, 1 if name == "spread_mm" else 2) for name, v in zip(columns, means, strict=True))
+                shown.append([c.model, reading, *cells])
+    return table_of(["Model", "Reading", *(MAP_COLUMNS[c] for c in columns)], shown, text=(0, 1))
 
 
 def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:

@@ -115,7 +115,7 @@ def independence(pairs: Sequence[Pair]) -> Finding:
     """Does the term for temporal independence raise the scores? Pairs of β > 0 and β = 0 of one family."""
     up = [(a, b) for a, b in pairs if a.mean > b.mean + POINT]
     down = [(a, b) for a, b in pairs if a.mean < b.mean - POINT]
-    shown = "; ".join(f"k = {a.k}: β = {a.beta:g} {spread_over(a)}, β = 0 {spread_over(b)}" for a, b in pairs)
+    shown = "; ".join(f"k = {a.k}: {spread_over(a)} at β = {a.beta:g}, {spread_over(b)} at β = 0" for a, b in pairs)
     if len(up) == len(pairs):
         known = all(a.mean - b.mean > a.sd for a, b in pairs)  # False where there is one seed
         text = f"β > 0 scores higher than β = 0 ({shown})"
@@ -182,17 +182,18 @@ def maps_agree(paper: tuple[dict, dict], like: tuple[dict, dict], ica: str) -> F
         return [SHARES[s] for s in SHARES if first.get(s, np.nan) > second.get(s, np.nan) + POINT]
 
     def shown(first: dict, second: dict) -> str:
-        return ", ".join(f"{fixed(first.get(s))} against {fixed(second.get(s))}" for s in SHARES)
+        ours, other = (", ".join(fixed(found.get(s)) for s in SHARES) for found in (first, second))
+        return f"{ours}; ICA {other}"
 
     known = [s for s in SHARES if np.isfinite(paper[0].get(s, np.nan)) and np.isfinite(paper[1].get(s, np.nan))]
     if not known:
         return Finding("The top of the reference is too small to compare maps with ICA's.")
     won = better(*paper)
-    text = f"Over the reference's top 10, 5 and 1 %: {shown(*paper)} ({ica})"
+    text = f"r over the reference's top 10, 5 and 1 %: {shown(*paper)} ({ica})"
     fair = ""
     if like[0] and like[1]:
         again = better(*like)
-        fair = f". As amplitudes on both sides, where neither is squared: {shown(*like)}"
+        fair = f". As amplitudes, neither of them squared: {shown(*like)}"
         if len(won) == len(known) and len(again) < len(known):
             return Finding(f"{text}{fair}. So the gain lies in squaring, at least in part.", ALSO)
     if len(won) == len(known):

@@ -9,7 +9,7 @@ import numpy as np
 from pydra_vae.images.surfaces import load_surface
 
 GAP = 3.0  # mm between the hemispheres
-GYRUS, SULCUS, PLAIN = 0.80, 0.64, 0.74  # grey of the cortex
+GYRUS, SULCUS, PLAIN = 0.80, 0.69, 0.76  # grey of the cortex
 
 
 @dataclass(frozen=True)

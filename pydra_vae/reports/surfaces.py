@@ -25,7 +25,7 @@ CAMERAS = {
 }
 # Columns of views from left to right; the dorsal view has anterior up, where the paper's has it to the right
 LAYOUT = ((("L", "lateral"), ("L", "medial")), (("LR", "dorsal"),), (("R", "lateral"), ("R", "medial")))
-BORDER = 0.45  # brightness of a line
+BORDER = 0.3  # brightness of a line
 # Colours from small to large values; nilearn's cold_hot, brighter, as they lie on grey
 WARM = ((0.55, 0.08, 0.16), (0.84, 0.18, 0.12), (0.97, 0.55, 0.13), (1.0, 0.90, 0.35))
 COOL = ((0.12, 0.20, 0.50), (0.13, 0.40, 0.77), (0.20, 0.66, 0.88), (0.66, 0.93, 0.95))
