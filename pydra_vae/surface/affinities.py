@@ -36,8 +36,10 @@ def distance_affinity(distances: np.ndarray | sparse.csr_array, n_neighbors: int
     >>> distance_affinity(abs(line[:, None] - line), 1).toarray().round(3).tolist()
     [[0.0, 0.607, 0.0], [0.607, 0.0, 0.068], [0.0, 0.068, 0.0]]
     """
-    links = _neighbours(_negative_rows(distances), distances.shape[0], n_neighbors)
-    links.data = -links.data
+    if sparse.issparse(distances):
+        links = _nearest_entries(sparse.csr_array(distances), n_neighbors)
+    else:
+        links = -_neighbours(_negative_rows(distances), distances.shape[0], n_neighbors)
     width = np.median(links.data) if links.nnz else 1.0
     links.data = np.exp(-0.5 * np.square(links.data / width))
     return symmetric(links)
@@ -130,8 +132,7 @@ def nearest_known(distances: np.ndarray | sparse.csr_array, rows: np.ndarray, kn
 
 def _neighbours(rows: Iterator[tuple[int, np.ndarray]], n: int, n_neighbors: int) -> sparse.csr_array:
     """The entries of the most similar columns of each row, never the row itself."""
-    if n_neighbors < 1:
-        raise ValueError(f"a graph needs at least 1 neighbour a vertex, not {n_neighbors}")
+    _check_neighbors(n_neighbors)
     k = min(n_neighbors, n - 1)
     values, columns, lengths = [], [], []
     for first, block in rows:
@@ -146,16 +147,27 @@ def _neighbours(rows: Iterator[tuple[int, np.ndarray]], n: int, n_neighbors: int
     return sparse.csr_array((np.concatenate(values), np.concatenate(columns), starts), shape=(n, n))
 
 
-def _negative_rows(distances: np.ndarray | sparse.csr_array, at_a_time: int = 256) -> Iterator[tuple[int, np.ndarray]]:
-    n = distances.shape[0]
-    for first in range(0, n, at_a_time):
-        rows = distances[first : first + at_a_time]
-        if not sparse.issparse(rows):
-            yield first, -np.asarray(rows, dtype=np.float32)
-            continue
-        block, entries = np.full(rows.shape, -np.inf, np.float32), rows.tocoo()
-        block[entries.coords] = -entries.data
-        yield first, block
+def _nearest_entries(distances: sparse.csr_array, n_neighbors: int) -> sparse.csr_array:
+    """The smallest entries of each row."""
+    _check_neighbors(n_neighbors)
+    counts = np.diff(distances.indptr)
+    row = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((distances.data, row))
+    place = np.arange(len(row)) - np.repeat(distances.indptr[:-1], counts)
+    kept = np.sort(order[place < n_neighbors])
+    starts = np.r_[0, np.cumsum(np.minimum(counts, n_neighbors))]
+    data = distances.data[kept].astype(np.float64)
+    return sparse.csr_array((data, distances.indices[kept], starts), shape=distances.shape)
+
+
+def _negative_rows(distances: np.ndarray, at_a_time: int = 256) -> Iterator[tuple[int, np.ndarray]]:
+    for first in range(0, len(distances), at_a_time):
+        yield first, -np.asarray(distances[first : first + at_a_time], dtype=np.float32)
+
+
+def _check_neighbors(n_neighbors: int):
+    if n_neighbors < 1:
+        raise ValueError(f"a graph needs at least 1 neighbour a vertex, not {n_neighbors}")
 
 
 def _correlation_rows(
