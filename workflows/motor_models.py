@@ -23,6 +23,7 @@ from pydra_vae.tasks.ica import Ica
 from pydra_vae.tasks.rotate_factors import RotateFactors
 from pydra_vae.tasks.score_tivae import ScoreTiVae
 from pydra_vae.tasks.spatial_maps import SpatialMaps
+from pydra_vae.tasks.subject_maps import SubjectMaps
 from pydra_vae.tasks.write_surface_maps import WriteSurfaceMaps
 from pydra_vae.workflows.motor_parts import EMPTY, Options
 from pydra_vae.workflows.sweep import Point, sweep
@@ -30,6 +31,7 @@ from pydra_vae.workflows.sweep import Point, sweep
 SCORED = ("scores", "summary", "subjects", "courses", "glm", "map_scores")
 SURFACE_FILES = ("cifti", "left", "right")
 EMBEDDED = ("embedding", "distances", "silhouette")
+OF_SUBJECTS = ("subject_cifti", "subject_left", "subject_right")
 ROTATED = tuple(f"rotated_{name}" for name in ("factors", "maps", *SCORED))
 
 
@@ -104,7 +106,7 @@ def ScoreFactors(
         "factors": File,
         "sigma": File,
         "maps": File,
-        **dict.fromkeys((*SURFACE_FILES, *SCORED, "clock", *EMBEDDED, *ROTATED), File | None),
+        **dict.fromkeys((*SURFACE_FILES, *OF_SUBJECTS, *SCORED, "clock", *EMBEDDED, *ROTATED), File | None),
     }
 )
 def TiVaeModel(
@@ -127,6 +129,7 @@ def TiVaeModel(
     task: Options = EMPTY,
     rotate: str = "none",
     shown: bool = True,
+    own_maps: list[str] | None = None,
 ):
     """Fit one TI-VAE (or a relative), encode every recording, map and score its factors.
 
@@ -150,6 +153,8 @@ def TiVaeModel(
         Rotate the factors after training, beside the fit itself; a method of RotateFactors, or none.
     shown : bool
         With the trajectory's embedding, the clock control and maps as CIFTI and GIFTI, which a figure needs.
+    own_maps : list of str, optional
+        Labels of recordings whose own maps are written too (SubjectMaps' regression).
     """
     data = {"series": series, "subject_split": subject_split}
     device = {"device": fit["device"]} if "device" in fit else {}
@@ -185,6 +190,12 @@ def TiVaeModel(
     }
     compared = workflow.add(ScoreFactors(factors=encoded.factors, maps=mapped.maps, family=family, **common))
     files, clock, embedded, rotated = (None,) * 3, None, (None,) * 3, (None,) * len(ROTATED)
+    subject_files: tuple[Any, ...] = (None,) * 3
+    if own_maps:
+        single = workflow.add(SubjectMaps(**network, **data, **device, factors=encoded.factors, labels=own_maps))
+        names = [f"{label} factor-{k + 1}" for label in own_maps for k in range(latent_dim)]
+        written = workflow.add(WriteSurfaceMaps(maps=single.regression, names=names, **space), name="subject_files")
+        subject_files = tuple(getattr(written, name) for name in SURFACE_FILES)
     if shown:
         names = [f"factor-{k + 1}" for k in range(latent_dim)]
         written = workflow.add(WriteSurfaceMaps(maps=mapped.maps, names=names, **space))
@@ -197,7 +208,7 @@ def TiVaeModel(
     if rotate != "none":
         turned = workflow.add(
             RotateFactors(
-                factors=encoded.factors, maps=mapped.maps, subject_split=subject_split, method=rotate, seed=seed
+                factors=encoded.factors, series=series, subject_split=subject_split, method=rotate, seed=seed
             )
         )
         again = workflow.add(
@@ -215,6 +226,7 @@ def TiVaeModel(
         encoded.sigma,
         mapped.maps,
         *files,
+        *subject_files,
         *(getattr(compared, name) for name in SCORED),
         clock,
         *embedded,
@@ -262,7 +274,16 @@ def IcaModel(
     """
     space = {"vertices": vertices, "region": region}
     found = workflow.add(
-        Ica(series=series, subject_split=subject_split, pca=pca, n_components=n_components, seed=seed, **ica)
+        Ica(
+            series=series,
+            subject_split=subject_split,
+            pca=pca,
+            regressors=regressors,
+            n_components=n_components,
+            model=family,
+            seed=seed,
+            **ica,
+        )
     )
     compared = workflow.add(
         ScoreFactors(

@@ -14,6 +14,7 @@ from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.workflows.motor_columns import described
+from pydra_vae.workflows.motor_models import SURFACE_FILES
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
 
 # Outputs of the surface's steps: suffix, extension, entities, description.
@@ -89,11 +90,18 @@ class Delivery:
             self._give(outputs.model, f"desc-{name}_model.safetensors", f"Weights of {model.label}", config)
             self._give(outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {model.label}")
             deliver(Path(outputs.verdict), self.output / f"group_desc-{name}_verdict.json")
-        if outputs.cifti is not None:
+        self._maps(outputs, "", name, f"Map of each factor of {model.label}")
+        if isinstance(model, Vae):
+            what = f"Regression of single recordings on their factors, {model.label}"
+            self._maps(outputs, "subject_", f"{name}subjects", what)
+
+    def _maps(self, outputs: Any, prefix: str, name: str, what: str) -> None:
+        """Maps of one kind as CIFTI and GIFTI, where they were made."""
+        cifti, *sides = (getattr(outputs, f"{prefix}{file}") for file in SURFACE_FILES)
+        if cifti is not None:
             space = f"space-{self.region['space']}"
-            what = f"Map of each factor of {model.label}"
-            self._give(outputs.cifti, f"{space}_desc-{name}_map.dscalar.nii", what)
-            for hemi, file in (("L", outputs.left), ("R", outputs.right)):
+            self._give(cifti, f"{space}_desc-{name}_map.dscalar.nii", what)
+            for hemi, file in zip("LR", sides, strict=True):
                 self._give(file, f"hemi-{hemi}_{space}_desc-{name}_map.shape.gii", what)
 
     def factors(self, model: Vae | Decomposition, tables: Path) -> None:

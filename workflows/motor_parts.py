@@ -19,6 +19,18 @@ FILTERS = ("high_pass", "low_pass", "detrend", "dummy_scans")  # what regressors
 CLUSTERS = ("clusters", "quality", "clusters_info")
 
 
+@workflow.define(outputs=dict.fromkeys(CLUSTERS, File))
+def StructuralClusters(
+    vertices: File, left: File, right: File, surfaces: list[File], seed: int = 0, clusters: Options = EMPTY
+):
+    """Clusters from distances that another step measures: only in a workflow of their own can two files be one list."""
+    method = {"method": "structural"} | clusters
+    made = workflow.add(
+        SpectralClusters(vertices=vertices, distances=[left, right], surfaces=surfaces, seed=seed, **method)
+    )
+    return made.clusters, made.quality, made.info
+
+
 @workflow.define(outputs={"left": File, "right": File, "geodesics_info": File, **dict.fromkeys(CLUSTERS, File)})
 def SurfaceGeometry(
     vertices: File,
@@ -42,9 +54,12 @@ def SurfaceGeometry(
         Further parameters of GeodesicDistances and SpectralClusters.
     """
     found = workflow.add(GeodesicDistances(surfaces=surfaces, vertices=vertices, region=region, **geodesics))
-    method = {"method": "structural"} | clusters
-    made = workflow.add(SpectralClusters(vertices=vertices, left=found.left, right=found.right, seed=seed, **method))
-    return found.left, found.right, found.info, made.clusters, made.quality, made.info
+    made = workflow.add(
+        StructuralClusters(
+            vertices=vertices, left=found.left, right=found.right, surfaces=surfaces[:2], seed=seed, clusters=clusters
+        )
+    )
+    return found.left, found.right, found.info, made.clusters, made.quality, made.clusters_info
 
 
 @workflow.define(outputs={"series": File, "info": File, "regressors": File | None})

@@ -253,9 +253,12 @@ class Study:
         self.files["subject_split"] = split.subject_split
         data = {"series": self.series, "subject_split": split.subject_split}
         most = max([model.latent_dim for model in (*self.fits, *self.grid)] + [m.n_components for m in self.others])
-        tasks: dict[str, Any] = {"PCA": FitSurfacePca(**data, n_components=max(32, most), seed=self._split_seed)}
+        tasks: dict[str, Any] = {"PCA": FitSurfacePca(
+            **data, regressors=self.regressors, n_components=max(32, most), seed=self._split_seed
+        )}
         wanted = {model.clusters for model in (*self.fits, *self.grid)}
-        common = {"vertices": self.files["vertices"], "seed": self._split_seed, **self.given["clusters"]}
+        common = {"vertices": self.files["vertices"], "surfaces": self.geodesic[:2], "seed": self._split_seed}
+        common |= self.given["clusters"]
         if "functional" in wanted:
             tasks["functional"] = SpectralClusters(**common, **data, method="functional")
         if "random" in wanted:
@@ -319,8 +322,14 @@ class Study:
             seed=model.seed,
             fit=self.given["fit"] | model.options | {"device": self.options.device},
             rotate=self.options.rotate if self._is_main(model) else "none",
-            shown=self._is_main(model) and model.seed == self.fits[0].seed,
+            shown=(shown := self._is_main(model) and model.seed == self.fits[0].seed),
+            own_maps=self._own_maps() if shown else None,
         )
+
+    def _own_maps(self) -> list[str] | None:
+        """Recordings of the subjects whose own maps were asked for."""
+        wanted = {f"sub-{label}" for label in self.options.subject_maps or ()}
+        return [recording.label for recording in self.recordings if recording.person in wanted] or None
 
     def _is_main(self, model: Vae | Decomposition) -> bool:
         """Whether it is one of the paper's own: TI-VAE with its total correlation."""

@@ -20,9 +20,11 @@ GATHERED = {
     "courses": "courses",
     "glm": "glm",
     "map_scores": "map_scores",
+    "stability": "stability",
+    "clock": "clock",
 }
 # The same for tables that do not say which model they are of.
-NAMED = {"stability": "stability", "clock": "clock", "distances": "distances", "silhouette": "silhouette"}
+NAMED = {"distances": "distances", "silhouette": "silhouette"}
 
 UNSHOWN = ("glm", "distances", "silhouette")  # the report takes the last two model by model
 
@@ -55,7 +57,7 @@ def MotorComparison(
     if factors:
         agreement = SeedConsistency(
             factors=list(factors.values()),
-            models=[label.rpartition(" seed=")[0] for label in factors],
+            models=[label.rpartition(" seed=")[0] for label in factors],  # with k and β
             seeds=[seeds[label] for label in factors],
             subject_split=subject_split,
         )

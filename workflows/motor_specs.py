@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydra_vae.tasks.ica import ica_name
+
 # The weight that total correlation has in TI-VAE at β = 1 is that in a β-VAE at β = 2: KL holds it once.
 MATCHED_BETA = 2.0
 FAMILIES = ("tivae-s", "tivae-f", "bvae-s", "bvae-f", "no-tc", "linear", "random", "unshared")
@@ -71,10 +73,8 @@ class Decomposition:
 
     @property
     def family(self) -> str:
-        """``temporal Infomax (extended), concatenated``; ``PCA, mean``."""
-        name = {"infomax-extended": "Infomax (extended)", "infomax": "Infomax", "fastica": "FastICA", "pca": "PCA"}
-        what = name[self.method] if self.method == "pca" else f"{self.independence} {name[self.method]}"
-        return f"{what}, {self.data}"
+        """Its name in tables: ``temporal Infomax (extended), concatenated``."""
+        return ica_name(self.method, self.independence, self.data)
 
     @property
     def label(self) -> str:

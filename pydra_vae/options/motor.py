@@ -65,7 +65,7 @@ def _reading(parser: Parser) -> None:
     group.add("--participant-label", type=bare_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
     group.add("--task-id", default="motor", metavar="LABEL", help="the task; rest works too (default: motor)")
-    group.add("--direction", choices=("LR", "RL", "both"), default="LR",
+    group.add("--direction", choices=("LR", "RL", "both"),
               help="HCP's phase encoding; the paper's timing is that of LR (default: LR)")  # fmt: skip
     group.add("--run", type=whole, nargs="+", metavar="N", help="run numbers (fMRIPrep)")
     group.add("--space", help="fsLR, fsaverage5, …, where there are several (fMRIPrep)")
