@@ -297,10 +297,16 @@ def parameters_by_part(counts: Mapping[str, Mapping[str, int]]) -> str:
             colour = model_colour(model.partition(" k=")[0])
             ax.barh(y, list(parts.values()), height, color=colour, label=f"{model}: {number(sum(parts.values()))}")
         ax.axvline(44_000, color=drawing.RESIDUAL, lw=1.6, ls=(0, (2, 2)), label="the paper's 44k")
-        ax.set_yticks(range(len(names)), [name[:1].upper() + name[1:] for name in names])
+        ax.set_yticks(range(len(names)), [_part_name(name) for name in names])
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set_xscale("log")
         ax.grid(False, axis="y")
         ax.set_xlabel("Parameters")
         figure.legend(loc="outside right center", fontsize=9.5)
         return drawing.svg(figure, "parameters", "Parameters of the models by part")
+
+
+def _part_name(name: str) -> str:
+    """A part of a model as readers know it: "GRU", "Encoder mixers"."""
+    words = " ".join(word.upper() if word == "gru" else word for word in str(name).replace("_", " ").split())
+    return words[:1].upper() + words[1:]

@@ -1,20 +1,19 @@
 """Maps of the motor page on inflated surfaces: Figure 3's homunculus and Figure 1A's clusters."""
 
 import colorsys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pydra_vae.bids.tables import read_table
+from pydra_vae.reports.cortex import Cortex
 from pydra_vae.reports.formats import fixed
+from pydra_vae.reports.loaded import read_json
 from pydra_vae.reports.motor_claims import readings
 from pydra_vae.reports.motor_tables import Key, MotorTables, subtask_name, subtasks_of
 from pydra_vae.reports.pages import render
-from pydra_vae.reports.surface_meshes import Meshes
 from pydra_vae.reports.surfaces import COOL, WARM, SurfaceView, picture, scaled
 
 COLUMNS = 4  # models of the homunculus, at most
@@ -22,72 +21,6 @@ FACTORS = 8  # rows of it without sub-tasks, at most
 QUANTILE = 0.995  # of |values|, that has the brightest colour
 PER_MM, PER_MM_CLUSTERS = 1.25, 2.2  # pixels; twice as many as are shown, for screens of high density
 TOPS = ("r_top10", "r_top5", "r_top1")
-
-
-@dataclass(frozen=True)
-class Cortex:
-    """The region on its meshes.
-
-    Attributes
-    ----------
-    surfaces, folded : sequences of Path
-    table : Path
-        vertices.tsv.
-    """
-
-    surfaces: Sequence[Path]
-    folded: Sequence[Path]
-    table: Path
-
-    @classmethod
-    def of(cls, files) -> "Cortex | None":
-        """Of a page's files; None where surfaces or vertices are not given."""
-        given = len(files.surfaces) and files.vertices is not None
-        return cls(files.surfaces, files.folded, files.vertices) if given else None
-
-    @cached_property
-    def vertices(self) -> pd.DataFrame:
-        """Hemi, vertex."""
-        return read_table(self.table)
-
-    @cached_property
-    def meshes(self) -> Meshes:
-        """Raises ValueError where vertices and surfaces do not belong together."""
-        found = Meshes.of(self.surfaces, self.folded)
-        sizes = {"L": found.n_left, "R": len(found.coordinates) - found.n_left}
-        for (hemi, size), path in zip(sizes.items(), self.surfaces, strict=True):
-            numbers = self.vertices.loc[self.vertices["hemi"] == hemi, "vertex"]
-            if len(numbers) and int(numbers.max()) >= size:
-                raise ValueError(
-                    f"{self.table} has vertex {int(numbers.max())} of hemisphere {hemi} but {path} has {size} "
-                    "vertices: give surfaces of the data's mesh"
-                )
-        return found
-
-    @cached_property
-    def inside(self) -> np.ndarray:
-        """(n,) int array: 1 in the region."""
-        return self.whole(np.ones(len(self.vertices), int), 0)
-
-    def whole(self, values: np.ndarray, empty=np.nan) -> np.ndarray:
-        """Values of the region on both meshes."""
-        return self.meshes.full(values, self.vertices["hemi"].to_numpy(), self.vertices["vertex"].to_numpy(), empty)
-
-    def load(self, path: Path) -> np.ndarray:
-        """(k, V) maps, or (V,) labels.
-
-        Raises
-        ------
-        ValueError
-            If they are of other vertices; the message names the file.
-        """
-        values = np.load(path)
-        if values.shape[-1] != len(self.vertices):
-            raise ValueError(
-                f"{path} has the shape {values.shape} but {self.table} {len(self.vertices)} vertices: give maps of "
-                "this region"
-            )
-        return values
 
 
 @dataclass(frozen=True)
@@ -111,7 +44,7 @@ class Column:
 
 def homunculus(tables: MotorTables) -> str:
     """Figure 3: rows of sub-tasks, columns of models; HTML, or "" without maps and surfaces."""
-    cortex = Cortex.of(tables.files)
+    cortex = tables.cortex
     if cortex is None or not (tables.files.maps or tables.files.truth or tables.files.reference):
         return ""
     models = [_column(tables, cortex, label, path) for label, path in shown_maps(tables)]
@@ -213,14 +146,16 @@ def colour_bars() -> dict[str, str]:
 def clusters(tables: MotorTables) -> str:
     """Figure 1A: clusters on the surface, one picture a clustering; HTML, or ""."""
     files = tables.files
-    cortex = Cortex.of(files)
+    cortex = tables.cortex
     if cortex is None or not files.clusters:
         return ""
     view = SurfaceView.of(cortex.meshes, PER_MM_CLUSTERS)
     shown = []
-    for name, path in zip(files.cluster_names, files.clusters, strict=True):
+    infos = [read_json(path) for path in files.clusters_info] or [{}] * len(files.clusters)
+    for name, path, info in zip(files.cluster_names, files.clusters, infos, strict=True):
         labels = cortex.whole(cortex.load(path).astype(int), -1)
-        painted = view.paint(cluster_colours(labels), labels + 1, nearest=True)
+        scattered = info.get("contiguous_share", 1) < 0.5  # borders would hide them
+        painted = view.paint(cluster_colours(labels), cortex.inside if scattered else labels + 1, nearest=True)
         shown.append((name, picture(painted, f"Clusters, {name}", 0.5)))
     return render("clusters.html", pictures=shown)
 

@@ -1,6 +1,7 @@
 """Sections of the motor page on weight sharing (Figure 1A) and on what the fits reached."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,25 @@ import pandas as pd
 from pydra_vae.reports import motor_figures as draw
 from pydra_vae.reports.formats import count, fixed, listed, number
 from pydra_vae.reports.group_findings import Claim
-from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.loaded import read_json
 from pydra_vae.reports.motor_claims import parts_of
 from pydra_vae.reports.motor_maps import clusters
 from pydra_vae.reports.motor_tables import MotorTables, title_of
 from pydra_vae.reports.pages import figure, render
+
+COLUMNS = {
+    "r2_train": ("R²|training", partial(fixed, decimals=3)),
+    "r2_test": ("R²|test", partial(fixed, decimals=3)),
+    "pca_r2_test": ("R² of PCA|test", partial(fixed, decimals=3)),
+    "kl": ("KL|nats", fixed),
+    "tc": ("TC|nats", fixed),
+    "factor_r": ("r|between factors", fixed),
+    "mean_log_sigma": ("log σ|mean", fixed),
+    "active_units": ("Active|factors", number),
+    "best_step": ("Best step", number),
+    "seconds": ("Seconds", number),
+}
 
 
 def sharing(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
@@ -74,21 +88,31 @@ def fits(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "factors and the width of the posteriors (log σ) stand beside it."
     )
     fragments.append(figure(draw.fits_over_beta(both), caption))
-    columns = {"r2_train": "R²|training", "r2_validation": "R²|validation", "r2_test": "R²|test",
-               "pca_r2_test": "R² of PCA|test", "kl": "KL|nats", "tc": "TC|nats", "factor_r": "r|between factors",
-               "mean_log_sigma": "log σ|mean", "active_units": "Active|factors", "parameters": "Parameters",
-               "best_step": "Best|step", "seconds": "Seconds"}  # fmt: skip
-    columns = {name: head for name, head in columns.items() if name in table and table[name].notna().any()}
-    shown = [
-        [_fit_name(row), *(fixed(row[c], 3) if c.startswith(("r2", "pca")) else number(row[c]) for c in columns)]
-        for row in _means(table, list(columns)).to_dict("records")
+    means = _means(table, [name for name in COLUMNS if name in table])
+    chosen = {(c.model, c.k): c.beta for k in tables.sizes for c in tables.all_chosen(k)}
+    betas = [
+        (row.get("beta"), chosen.get((row["model"], row["k"]), row.get("beta"))) for row in means.to_dict("records")
     ]
-    fragments.append(table_of(["Fit|mean over seeds", *columns.values()], shown))
+    first = np.array([_same(*pair) for pair in betas], dtype=bool)
+    fragments += [_fit_table(means[first]), folded("Fits at other β", _fit_table(means[~first]))]
     if collapsed := [row for row in table.to_dict("records") if row.get("collapsed") in (1, True, "True", "true")]:
         text = f"{listed(dict.fromkeys(map(_fit_name, collapsed)))}: nothing can be read from their factors."
         title = f"{count(len(collapsed), 'fit')} collapsed"
         fragments.insert(0, render("failed.html", items=[(title, text)]))
     return fragments
+
+
+def _same(beta, other) -> bool:
+    """Whether two β are the same; n/a is like n/a."""
+    beta, other = (np.nan if value is None else float(value) for value in (beta, other))
+    return bool(np.isclose(beta, other, equal_nan=True))
+
+
+def _fit_table(means: pd.DataFrame) -> str:
+    """A row a family, k and β."""
+    columns = [name for name in COLUMNS if name in means and means[name].notna().any()]
+    shown = [[_fit_name(row), *(COLUMNS[c][1](row[c]) for c in columns)] for row in means.to_dict("records")]
+    return table_of(["Fit|mean over seeds", *(COLUMNS[c][0] for c in columns)], shown, text=())
 
 
 def _fit_name(row: dict) -> str:

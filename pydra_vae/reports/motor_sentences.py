@@ -189,7 +189,7 @@ def maps_agree(paper: tuple[dict, dict], like: tuple[dict, dict], ica: str) -> F
     if not known:
         return Finding("The top of the reference is too small to compare maps with ICA's.")
     won = better(*paper)
-    text = f"r over the reference's top 10, 5 and 1 %: {shown(*paper)} ({ica})"
+    text = f"Agreement (r) over the reference's top 10, 5 and 1 %: {shown(*paper)} ({ica})"
     fair = ""
     if like[0] and like[1]:
         again = better(*like)

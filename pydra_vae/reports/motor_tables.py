@@ -7,7 +7,7 @@ test part; where no validation scores are at hand, the choice is by the test par
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -65,6 +65,17 @@ def is_temporal(model: str) -> bool:
     (True, False)
     """
     return kind_of(model) == ICA and "temporal" in str(model).lower()
+
+
+def is_papers(model: str) -> bool:
+    """Whether this is the paper's null as its words read: extended Infomax (Lee et al., 1999), independent over time.
+
+    Examples
+    --------
+    >>> is_papers("temporal Infomax (extended), mean"), is_papers("temporal FastICA, mean")
+    (True, False)
+    """
+    return is_temporal(model) and "infomax (extended)" in str(model).lower()
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,14 @@ class MotorTables(Tables):
 
     def __init__(self, files):
         super().__init__(files, NEEDED)
+        self.chosen = cache(self._choose)
+
+    @cached_property
+    def cortex(self):
+        """The region on its surfaces (reports.cortex.Cortex); None where these are not given."""
+        from pydra_vae.reports.cortex import Cortex
+
+        return Cortex.of(self.files)
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -173,7 +192,7 @@ class MotorTables(Tables):
         """Families with a score, of these kinds, in the order of the tables."""
         return [m for m in in_order(self.results["model"].dropna()) if not kinds or kind_of(m) in kinds]
 
-    def chosen(self, model: str, k: int) -> Chosen | None:
+    def _choose(self, model: str, k: int) -> Chosen | None:
         """A family at k factors, at the β of the best mean over seeds; None where it was not fitted.
 
         β = 0 is a TI-VAE without its term, the control of that term: it is chosen only where there is nothing else.
@@ -223,13 +242,13 @@ class MotorTables(Tables):
         held_out = self.of(chosen, "chance_held_out")
         return held_out if np.isfinite(held_out) else self.of(chosen, "chance")
 
-    @property
+    @cached_property
     def main(self) -> str:
         """The family that claims are about: with structural weight sharing, else the first TI-VAE; "" without any."""
         found = self.families(OURS)
         return STRUCTURAL if STRUCTURAL in found else next(iter(found), "")
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of factors at which the main family scores best on the validation part; 0 without any."""
         found = [c for c in (self.chosen(self.main, k) for k in self.sizes) if c is not None] if self.main else []
