@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pydra_vae.stats import ica
 from pydra_vae.stats.ica import fit_ica, matched_r, unmix, whiten
 from pydra_vae.stats.rotation import rotate, varimax
 from pydra_vae.stats.surface_pca import stacked_pca
@@ -75,6 +76,20 @@ def test_gaussian_sources_show_their_instability():
     assert len(kept) == 1 and kept[0].similarity == pytest.approx(1)
     assert kept[0].objective == min(start.objective for start in starts)
     assert min(start.similarity for start in starts) < 0.95
+
+
+def test_super_and_sub_gaussian_densities_are_normalised():
+    """Starts with other numbers of sub-Gaussian sources are compared by likelihood, so densities must integrate to 1."""
+    y = np.linspace(-12, 12, 24001)
+    normal = np.exp(-(y**2) / 2) / np.sqrt(2 * np.pi)
+    pairs = (normal / np.cosh(y), ica._LOG_INTEGRAL_SUPER), (normal * np.cosh(y), ica._LOG_INTEGRAL_SUB)
+    for density, expected in pairs:
+        assert np.log(density.sum() * (y[1] - y[0])) == pytest.approx(expected, abs=1e-5)
+    rng = np.random.default_rng(3)
+    white, _, _ = whiten(np.stack([rng.laplace(size=N), rng.uniform(-1, 1, N)]))
+    turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+    right, wrong = (ica._objective(w @ white, w, "infomax-extended") for w in (np.eye(2), turn))
+    assert right < wrong < right + 0.5
 
 
 def test_matched_correlation_ignores_order_and_sign():
