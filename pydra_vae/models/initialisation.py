@@ -1,10 +1,9 @@
-"""How a `TiVae` starts: with PyTorch's own draw, or orthogonal draws alone, it collapses to the mean brain.
+"""How a `TiVae` starts: with PyTorch's own draw it collapses to the mean brain.
 
-Thirty layers of PyTorch's draw, among them some of one feature, leave nothing of the signal by the time it reaches
-the factors. Layer-sequential unit variance (LSUV; Mishkin & Matas 2016, arXiv 1511.06422) starts orthogonal without
-biases and scales each linear layer so that its output has unit variance over a batch of real data. Without biases the
-output is linear in the weights, so one forward pass sets all layers exactly. The simulated R² of each is in
-docs/design.md.
+PyTorch's draw leaves nothing of the signal after so many layers, some of them of one feature. Layer-sequential unit
+variance (LSUV; Mishkin & Matas 2016, arXiv 1511.06422) starts orthogonal without biases and scales each linear layer so
+that its output has unit variance over a batch of real data. Without biases the output is linear in the weights, so one
+forward pass sets all layers exactly.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
-from pydra_vae.models.mixer import HemisphereLinear
+from pydra_vae.models.mixer import HemisphereLinear, OverBoth
 from pydra_vae.models.tivae import LOG_VARIANCE, TiVae
 
 LSUV_RECORDINGS, LSUV_FRAMES = 2, 64  # of a batch suffice
@@ -56,7 +55,7 @@ def lsuv_(model: TiVae, batch: Tensor, generator: torch.Generator | None = None)
     orthogonal_(model, generator)
     with ExitStack() as hooks, torch.no_grad():
         for layer in model.modules():
-            if isinstance(layer, nn.Linear | HemisphereLinear) and layer is not model.to_log_variance:
+            if isinstance(layer, nn.Linear | HemisphereLinear | OverBoth) and layer is not model.to_log_variance:
                 hooks.callback(layer.register_forward_hook(_to_unit_variance).remove)
         model(batch[:LSUV_RECORDINGS, :LSUV_FRAMES])
     return model

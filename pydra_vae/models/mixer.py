@@ -6,6 +6,9 @@ ELU after the first. Three layers take 256 features to 32, 8 and 1, over 64, 16 
 image: features first, then clusters.
 
 Tensors are (2, C, N, F): hemisphere, cluster, frame, feature.
+
+Where no ELU stands between a map across clusters and one across features, the two commute, and the one across
+clusters is computed on the narrower side (`OverBoth`): 64 features instead of 256.
 """
 
 import torch
@@ -45,6 +48,11 @@ class OverFeatures(HemisphereLinear):
         rows = torch.baddbmm(self.bias[:, None], x.flatten(1, 2), self.weight.mT)
         return rows.unflatten(1, x.shape[1:3])
 
+    def without_bias(self, x: Tensor) -> Tensor:
+        if len(self.weight) == 1:
+            return nn.functional.linear(x, self.weight[0])
+        return torch.bmm(x.flatten(1, 2), self.weight.mT).unflatten(1, x.shape[1:3])
+
 
 class OverClusters(HemisphereLinear):
     """(2, n_inputs, N, F) → (2, n_outputs, N, F)."""
@@ -53,32 +61,65 @@ class OverClusters(HemisphereLinear):
         weight = self.weight.expand(2, -1, -1)
         return torch.baddbmm(self.bias[..., None], weight, x.flatten(2)).unflatten(2, x.shape[2:])
 
+    def without_bias(self, x: Tensor) -> Tensor:
+        return torch.bmm(self.weight.expand(2, -1, -1), x.flatten(2)).unflatten(2, x.shape[2:])
 
-def _mlp(kind: type[HemisphereLinear], sizes: tuple[int, int, int], copies: int) -> list[nn.Module]:
-    first, hidden, last = sizes
-    return [kind(first, hidden, copies), nn.ELU(), kind(hidden, last, copies)]
+
+class OverBoth(nn.Module):
+    """A map across clusters and one across features after one another: (2, C, N, n_inputs) → (2, C, N, n_outputs).
+
+    Parameters
+    ----------
+    n_clusters, n_inputs, n_outputs, copies : int
+    features_first : bool
+        What the map means, by its biases; the order of computation follows from the sizes.
+    """
+
+    def __init__(self, n_clusters: int, n_inputs: int, n_outputs: int, copies: int, features_first: bool):
+        super().__init__()
+        self.clusters = OverClusters(n_clusters, n_clusters, copies)
+        self.features = OverFeatures(n_inputs, n_outputs, copies)
+        self.features_first, self.narrows = features_first, n_outputs < n_inputs
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """What scales the output but for its bias."""
+        return self.features.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        c, f = self.clusters, self.features
+        y = c.without_bias(f.without_bias(x)) if self.narrows else f.without_bias(c.without_bias(x))
+        if self.features_first:  # the features' bias passes through the clusters' weights
+            bias = c.weight.sum(2)[..., None] * f.bias[:, None] + c.bias[..., None]
+        else:
+            bias = c.bias[..., None] * f.weight.sum(2)[:, None] + f.bias[:, None]
+        return y + bias[:, :, None].to(y.dtype)  # (copies, C, 1, n_outputs)
 
 
 def encoder_mixers(n_clusters: int, hidden: int = 256, copies: int = 1) -> nn.Sequential:
     """(2, C, N, hidden) → (2, C, N, 1).
 
     >>> mixers = encoder_mixers(64)
-    >>> sum(layer.weight.numel() for layer in mixers if hasattr(layer, "weight"))  # the paper's 44k
+    >>> sum(p.numel() for name, p in mixers.named_parameters() if "weight" in name)  # the paper's 44k
     43684
     """
-    layers, n = [], hidden
+    layers: list[nn.Module] = []
+    c, n = n_clusters, hidden
     for middle, last in zip(FEATURES[::2], FEATURES[1::2], strict=True):
-        layers += _mlp(OverClusters, (n_clusters,) * 3, copies) + _mlp(OverFeatures, (n, middle, last), copies)
+        layers += [OverClusters(c, c, copies), nn.ELU(), OverBoth(c, n, middle, copies, features_first=False)]
+        layers += [nn.ELU(), OverFeatures(middle, last, copies)]
         n = last
     return nn.Sequential(*layers)
 
 
 def decoder_mixers(n_clusters: int, hidden: int = 256, copies: int = 1) -> nn.Sequential:
     """(2, C, N, 1) → (2, C, N, hidden), the encoder's sizes from last to first."""
-    layers, sizes = [], (hidden, *FEATURES)
+    layers: list[nn.Module] = []
+    c, sizes = n_clusters, (hidden, *FEATURES)
     for i in range(len(FEATURES), 0, -2):
-        layers += _mlp(OverFeatures, (sizes[i], sizes[i - 1], sizes[i - 2]), copies)
-        layers += _mlp(OverClusters, (n_clusters,) * 3, copies)
+        first, middle, last = sizes[i], sizes[i - 1], sizes[i - 2]
+        layers += [OverFeatures(first, middle, copies), nn.ELU()]
+        layers += [OverBoth(c, middle, last, copies, features_first=True), nn.ELU(), OverClusters(c, c, copies)]
     return nn.Sequential(*layers)
 
 
