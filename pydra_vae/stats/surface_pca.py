@@ -1,9 +1,9 @@
 """Principal components of many recordings, one recording in memory at a time.
 
 The rows of all training recordings under one another are an (N·T, V) matrix that is never formed, nor is its V × V
-scatter. Randomised subspace iteration (Halko, Martinsson & Tropp 2011, SIAM Review 53:217, algorithms 4.4 and 5.3)
-needs only products of the scatter with a few vectors, Σ_i X_iᵀ (X_i Q): one pass over the recordings each. The mean
-over the subjects is a (T, V) matrix, small enough for an exact decomposition.
+scatter. A randomised block Krylov iteration (Musco & Musco 2015, NeurIPS) needs only products of the scatter with a few
+vectors, Σ_i X_iᵀ (X_i Q): one pass over the recordings each. It keeps the vectors of all passes, which matters here,
+where variances fall off slowly. The mean over the subjects is a (T, V) matrix, small enough for an exact decomposition.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 OVERSAMPLE = 12  # more vectors than components, so that the last of them converge too
-PASSES = 6  # products with the scatter
+PASSES = 6  # over the recordings; of simulated motor data the 32nd variance is then right to 6e-4, the 16th to 1e-5
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,13 @@ def stacked_pca(recordings: Sequence[np.ndarray], n_components: int, seed: int =
     basis = _orthonormal(np.random.default_rng(seed).normal(size=(n_vertices, width)))
     mean, square, product = _first_pass(recordings, basis, n_rows)
     for _ in range(passes - 1):
-        basis = _orthonormal(product)
-        product = _product(recordings, basis) - n_rows * np.outer(mean, mean @ basis)
-    # Rayleigh–Ritz: the scatter restricted to the span of the last basis
+        following = _orthogonal_to(basis, product[:, -width:])
+        if not following.shape[1]:
+            break  # the whole space is spanned
+        basis = np.hstack([basis, following])
+        found = _product(recordings, following) - n_rows * np.outer(mean, mean @ following)
+        product = np.hstack([product, found])
+    # Rayleigh–Ritz: the scatter restricted to the span of all blocks
     values, vectors = np.linalg.eigh(basis.T @ product)
     order = np.argsort(values)[::-1][:n_components]
     components = _signed((basis @ vectors[:, order]).T)
@@ -150,6 +154,16 @@ def _one(x, basis) -> np.ndarray:
 
 def _orthonormal(x) -> np.ndarray:
     return np.linalg.qr(x)[0]
+
+
+def _orthogonal_to(basis, x) -> np.ndarray:
+    """Orthonormal columns that span what x has outside the span of the basis."""
+    size = np.linalg.norm(x, axis=0).max()
+    for _ in range(2):  # once leaves rounding errors of the size of x
+        x = x - basis @ (basis.T @ x)
+    u, values, _ = np.linalg.svd(x, full_matrices=False)
+    u = u[:, values > 1e-7 * size][:, : basis.shape[0] - basis.shape[1]]
+    return _orthonormal(u - basis @ (basis.T @ u))
 
 
 def _signed(components) -> np.ndarray:

@@ -79,7 +79,7 @@ def test_gaussian_sources_show_their_instability():
 
 
 def test_super_and_sub_gaussian_densities_are_normalised():
-    """Starts with other numbers of sub-Gaussian sources are compared by likelihood, so densities must integrate to 1."""
+    """Starts with other numbers of sub-Gaussian sources are compared by likelihood: densities integrate to 1."""
     y = np.linspace(-12, 12, 24001)
     normal = np.exp(-(y**2) / 2) / np.sqrt(2 * np.pi)
     pairs = (normal / np.cosh(y), ica._LOG_INTEGRAL_SUPER), (normal * np.cosh(y), ica._LOG_INTEGRAL_SUB)
