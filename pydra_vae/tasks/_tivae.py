@@ -66,7 +66,7 @@ def prepare(inputs: dict, device, load: Callable[[Sequence[Path]], list] | None 
 
     split = Split.load(inputs["subject_split"])
     split.check("series", inputs["series"])
-    config, clusters = _config(inputs)
+    config, clusters = shapes(inputs)
     if inputs["recurrent_l2"] > 0 and not inputs["temporal_decoder"]:
         raise ValueError(
             f"recurrent_l2 is {inputs['recurrent_l2']:g}, but without a temporal decoder there are no hidden-to-hidden "
@@ -91,14 +91,13 @@ def prepare(inputs: dict, device, load: Callable[[Sequence[Path]], list] | None 
     return Prepared(inputs, problem)
 
 
-def _config(inputs: dict):
+def shapes(inputs: dict):
     """The model's configuration, and the clusters of the vertices (None in a linear network)."""
     from pydra_vae.models.tivae import TiVaeConfig
 
     left, right = (len(side) for side in read_vertices(inputs["vertices"]))
     options = {
-        name: inputs[name]
-        for name in ("latent_dim", "network", "input_layer", "share_hemispheres", "temporal_decoder")
+        name: inputs[name] for name in ("latent_dim", "network", "input_layer", "share_hemispheres", "temporal_decoder")
     }
     if inputs["network"] == "linear":
         return TiVaeConfig(left, right, 0, 0, **options), None

@@ -9,7 +9,10 @@ from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
 
-@step(outputs={"model": File, "config": File, "history": File})
+@step(
+    outputs={"model": File, "config": File, "history": File},
+    together="pydra_vae.tasks._fit_tivae_together",
+)
 def FitTiVae(
     series: list[File],
     subject_split: File,

@@ -1,6 +1,7 @@
 """Recordings of many subjects, (T, V) each, and crops of them on the training device.
 
-Each recording is a memory-mapped file of its own. A GPU holds as many of them as fit, in the order given, and streams
+Each recording is a memory-mapped file of its own, opened when it is read: a thousand maps would be too many open
+files. A GPU holds as many of them as fit, in the order given, and streams
 the others; on a CPU the pages of the files are the "device". A crop is a run of frames of every vertex.
 """
 
@@ -19,13 +20,15 @@ class Recordings:
 
     Parameters
     ----------
-    arrays : sequence of S arrays, (T, V) float32
-        May be memory-mapped; all of one shape.
+    arrays : sequence of arrays, (T, V) float32
+        May be memory-mapped, and opened when asked for; all of one shape.
     device : torch.device
     limit : int, optional
         Bytes that the recordings may take on the device; a share of what is free without it.
     names : sequence of str, optional
-        Of the recordings, for messages.
+        Of all arrays, for messages.
+    chosen : sequence of S int, optional
+        Which of the arrays; all by default.
 
     Raises
     ------
@@ -39,19 +42,19 @@ class Recordings:
         device: torch.device,
         limit: int | None = None,
         names: Sequence[str] | None = None,
+        chosen: Sequence[int] | None = None,
     ):
-        check_shapes(arrays, names)
+        self._arrays, self._chosen = arrays, list(range(len(arrays)) if chosen is None else chosen)
+        self.n_frames, self.n_vertices = _common_shape(arrays, self._chosen, names)
         self.device = device
-        self._host = [_as_tensor(array) for array in arrays]
-        self.n_frames, self.n_vertices = (int(n) for n in arrays[0].shape)
         n_held = 0 if device.type == "cpu" else self._fitting(limit)
         held = torch.empty(n_held, self.n_frames, self.n_vertices, device=device)
         for row in range(n_held):
-            held[row].copy_(self._host[row])
+            held[row].copy_(self._host(row))
         self._held = held
 
     def __len__(self) -> int:
-        return len(self._host)
+        return len(self._chosen)
 
     @property
     def n_held(self) -> int:
@@ -87,10 +90,13 @@ class Recordings:
         part = slice(start, start + length)
         if row < self.n_held:
             return self._held[row, part]
-        crop = self._host[row][part].float()
+        crop = self._host(row)[part].float()
         if self.device.type == "cuda":
             crop = crop.pin_memory()
         return crop.to(self.device, non_blocking=True)
+
+    def _host(self, row: int) -> Tensor:
+        return _as_tensor(self._arrays[self._chosen[row]])
 
     def _fitting(self, limit: int | None) -> int:
         if limit is None:
@@ -99,18 +105,20 @@ class Recordings:
         return min(len(self), limit // (4 * self.n_frames * self.n_vertices))
 
 
-def check_shapes(arrays: Sequence[np.ndarray], names: Sequence[str] | None = None):
-    """Refuse recordings of different lengths or regions."""
-    if not len(arrays):
+def _common_shape(arrays: Sequence[np.ndarray], chosen: list[int], names: Sequence[str] | None) -> tuple[int, int]:
+    """T and V; recordings of different lengths or regions are refused."""
+    if not chosen:
         raise ValueError("there are no recordings: give at least one series of each part of the split")
-    shape = tuple(arrays[0].shape)
-    for number, array in enumerate(arrays):
-        if array.ndim != 2 or tuple(array.shape) != shape:
-            name, first = (f"recording {i + 1}" if names is None else names[i] for i in (number, 0))
+    first = tuple(int(n) for n in arrays[chosen[0]].shape)
+    for row in chosen:
+        shape = tuple(int(n) for n in arrays[row].shape)
+        if len(shape) != 2 or shape != first:
+            name, other = (f"recording {i + 1}" if names is None else names[i] for i in (row, chosen[0]))
             raise ValueError(
-                f"{name} has shape {_words(array.shape)}, but {first} has {_words(shape)}: all recordings must have "
+                f"{name} has shape {_words(shape)}, but {other} has {_words(first)}: all recordings must have "
                 "as many frames, of one region; leave out runs that were cut short, or prepare all of them alike"
             )
+    return first
 
 
 def _words(shape: Sequence[int]) -> str:

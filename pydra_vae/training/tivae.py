@@ -176,8 +176,7 @@ def _data(problem: TiVaeProblem) -> tuple:
 def _recordings(problem: TiVaeProblem, device: torch.device) -> Recordings:
     """Training recordings first, then those of the validation; those of the test are not touched."""
     rows = [row for part in (TRAIN, VALIDATION) for row in _members(problem.parts, part)]
-    names = None if problem.names is None else [problem.names[row] for row in rows]
-    recordings = Recordings([problem.arrays[row] for row in rows], device, names=names)
+    recordings = Recordings(problem.arrays, device, names=problem.names, chosen=rows)
     if recordings.n_vertices != problem.config.n_vertices:
         raise ValueError(
             f"the series have {recordings.n_vertices} vertices, but the region has {problem.config.n_vertices}: "
