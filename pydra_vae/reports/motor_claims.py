@@ -149,7 +149,7 @@ def _sharing(tables: MotorTables) -> Iterator[Claim]:
         mixers = next((float(n) for name, n in parts.items() if _is_encoder_mixer(name)), np.nan)
         other = float(linear[0]["parameters"]) if linear else np.nan
         yield Claim(
-            "parameters", "Weight sharing needs 44k parameters instead of 76 million", "44k; 76M without",
+            "parameters", "Weight sharing saves most of the parameters", "44k instead of 76 million",
             number(total), f"without sharing: {number(other)}" if linear else MISSING,
             say.parameters(total, mixers, other),
         )  # fmt: skip

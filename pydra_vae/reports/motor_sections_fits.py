@@ -90,10 +90,10 @@ def fits(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     fragments.append(figure(draw.fits_over_beta(both), caption))
     means = _means(table, [name for name in COLUMNS if name in table])
     chosen = {(c.model, c.k): c.beta for k in tables.sizes for c in tables.all_chosen(k)}
-    betas = [
-        (row.get("beta"), chosen.get((row["model"], row["k"]), row.get("beta"))) for row in means.to_dict("records")
-    ]
-    first = np.array([_same(*pair) for pair in betas], dtype=bool)
+    first = np.zeros(len(means), dtype=bool)
+    for i, row in enumerate(means.to_dict("records")):
+        beta = row.get("beta")
+        first[i] = _same(beta, chosen.get((row["model"], row["k"]), beta))
     fragments += [_fit_table(means[first]), folded("Fits at other β", _fit_table(means[~first]))]
     if collapsed := [row for row in table.to_dict("records") if row.get("collapsed") in (1, True, "True", "true")]:
         text = f"{listed(dict.fromkeys(map(_fit_name, collapsed)))}: nothing can be read from their factors."

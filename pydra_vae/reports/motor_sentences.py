@@ -265,4 +265,4 @@ def parameters(total: float, mixers: float, linear: float) -> Finding:
         return Finding(text, OPEN)
     share = total / linear
     text += f" Without sharing it has {number(linear)} here, {number(1 / share, 2)} times as many."
-    return Finding(text, AGREES if share < 1 - ALIKE else DIFFERS)
+    return Finding(text, AGREES if share < 0.5 else DIFFERS)

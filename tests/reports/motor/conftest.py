@@ -116,7 +116,8 @@ def _key(fit) -> dict:
 def _summary(fit) -> dict:
     r = fit["r"]
     return _key(fit) | {"r_test": r, "p_shift": 0.001, "chance": {8: 0.23, 16: 0.27}.get(fit["k"], 0.3),
-                        "chance_held_out": 0.17, "r_paper": r + 0.03, "readout": 0.68, "ceiling": 0.91, "subject_r_mean": 0.55 * r,
+                        "chance_held_out": 0.17, "r_paper": r + 0.03, "readout": 0.68,
+                        "ceiling": 0.91, "subject_r_mean": 0.55 * r,
                         "subject_r_sd": 0.08, "n_designs": 1, "n_test": 9}  # fmt: skip
 
 
@@ -240,7 +241,8 @@ def _clusterings(folder, functional: bool) -> dict:
         ]  # fmt: skip
         sizes = [row["size"] for row in rows]
         info = {"method": name, "n_clusters": 32, "seed": 0, "size_min": min(sizes),
-                "size_median": float(np.median(sizes)), "size_max": max(sizes), "padding": 1.46, "contiguous_share": 0.0 if name == "random" else 0.98,
+                "size_median": float(np.median(sizes)), "size_max": max(sizes),
+                "padding": 1.46, "contiguous_share": 0.0 if name == "random" else 0.98,
                 "strays": 9}  # fmt: skip
         found["clusters"].append(folder / f"clusters-{name}.npy")
         found["clusters_quality"].append(write_table(folder / f"clusters-{name}.tsv", rows))
