@@ -61,7 +61,7 @@ def demo(options: argparse.Namespace, console: Console) -> int:
         f"Fits of {steps} steps with {clusters} clusters a hemisphere, so that the demo is short; --max-steps and "
         "--n-clusters set other numbers"
     )
-    truth = {"truth": made.truth, "truth_names": made.truth_names, "truth_courses": made.truth_courses}
+    truth = {"truth": made.truth, "truth_names": made.truth_names}
     status = study(options, console, _models(options), simulated=True, dataset="pydra_vae demo", **truth)
     if status == 0:
         show(options.output)

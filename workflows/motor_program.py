@@ -260,7 +260,9 @@ class Study:
         common = {"vertices": self.files["vertices"], "surfaces": self.geodesic[:2], "seed": self._split_seed}
         common |= self.given["clusters"]
         if "functional" in wanted:
-            tasks["functional"] = SpectralClusters(**common, **data, method="functional")
+            tasks["functional"] = SpectralClusters(
+                **common, **data, distances=list(self.distances), method="functional"
+            )
         if "random" in wanted:
             tasks["random"] = SpectralClusters(**common, like=self.clusters["structural"].clusters, method="random")
         if self.options.reference:
