@@ -1,0 +1,380 @@
+"""One motor study while it runs: the passes, what each leaves for the next, and what is delivered.
+
+It runs in passes, so that what fails takes nothing else with it: the region; the surface and each recording; what the
+models share; each model; the comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
+from pydra_vae.bids.files import InputError
+from pydra_vae.bids.recordings import Recording
+from pydra_vae.bids.surface_files import template_surfaces
+from pydra_vae.engine.runner import Outcome, run
+from pydra_vae.tasks.fit_surface_pca import FitSurfacePca
+from pydra_vae.tasks.make_region import MakeRegion
+from pydra_vae.tasks.project_reference import ProjectReference
+from pydra_vae.tasks.spectral_clusters import SpectralClusters
+from pydra_vae.tasks.split_subjects import SplitSubjects
+from pydra_vae.tasks.write_factors import WriteFactors
+from pydra_vae.workflows.motor_inputs import all_parameters, chosen_grid, given_options, task_options
+from pydra_vae.workflows.motor_models import IcaModel, TiVaeGrid, TiVaeModel
+from pydra_vae.workflows.motor_outputs import Delivery
+from pydra_vae.workflows.motor_parts import RecordingSeries, SurfaceGeometry
+from pydra_vae.workflows.motor_report import GATHERED, NAMED, MotorComparison
+from pydra_vae.workflows.motor_specs import Decomposition, Vae
+from pydra_vae.workflows.program import running, say
+
+RECIPE = "motor"
+MIN_PERSONS = 3  # one for each part of the split
+GEOMETRY = "surface"
+Models = tuple[list[Vae], list[Decomposition]]
+SHOWN_ICA = ("temporal Infomax (extended), concatenated", "spatial Infomax (extended), mean")
+
+
+def check_enough(recordings: list[Recording], options: argparse.Namespace) -> None:
+    persons = list(dict.fromkeys(recording.person for recording in recordings))
+    if len(persons) < MIN_PERSONS:
+        raise InputError(
+            f"{options.data} has recordings of {len(persons)} person(s) ({', '.join(persons) or 'none'}) that can be "
+            f"used, and {MIN_PERSONS} at least are needed, to train, to validate and to test"
+        )
+
+
+class Study:
+    """One study while it runs: what the passes leave for one another."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        console: Console,
+        recordings: list[Recording],
+        output: Path,
+        models: Models,
+    ):
+        self.options, self.console, self.recordings, self.output = options, console, recordings, output
+        self.given = given_options(options)
+        self.how = running(options, console) | {"stop_on_first_crash": options.stop_on_first_crash}
+        self.fits, self.others = models
+        self.grid = chosen_grid(options)
+        self.status = 0
+        self.files: dict[str, Any] = {}
+
+    def run(self, report: Mapping[str, Any], problems: Mapping[str, str]) -> int:
+        """All passes; returns the exit status."""
+        for part in (self._region, self._recordings, self._shared):
+            if not part():
+                return self.status
+        models = self._models()
+        if self.status == 130 or not models:
+            return self.status
+        self._compare(models, report)
+        if self.status != 130:
+            self.console.print(f"{len(models)} model(s) delivered in {self.output}", markup=False, soft_wrap=True)
+        return self.status or (1 if problems else 0)
+
+    def _pass(self, title: str, tasks: Mapping[str, Any], on_done: Any = None) -> Outcome:
+        """Run one pass; failures raise the status and are said where they happen."""
+        self.console.print(title, style="bold")
+        outcome = run(tasks, **self.how, **({"on_done": on_done} if on_done else {}))
+        self.status = max(self.status, outcome.exit_code)
+        return outcome
+
+    def _region(self) -> bool:
+        options = self.options
+        chosen = {"labels": options.labels, "region": options.region, "map_name": options.label_map}
+        if options.space:
+            chosen["space"] = options.space
+        made = self._pass(
+            "Region",
+            {"region": MakeRegion(data=list(self.recordings[0].data), **{k: v for k, v in chosen.items() if v})},
+        ).outputs.get("region")
+        if made is None:
+            return False
+        self.region = json.loads(Path(made.info).read_text(encoding="utf-8"))
+        self.files |= {"vertices": made.vertices, "region": made.info}
+        self._surfaces()
+        return True
+
+    def _surfaces(self) -> None:
+        """Surfaces for distances, for maps and to show them on."""
+        sizes = (self.region["mesh_left"], self.region["mesh_right"])
+        found = template_surfaces(self.region["space"], sizes)
+        if self.options.surfaces:
+            self.geodesic = list(self.options.surfaces)
+        elif self.options.subject_surfaces:
+            pairs = {r.person: r.surfaces for r in self.recordings if r.surfaces}
+            if not pairs:
+                raise InputError(f"--subject-surfaces: no surfaces of the data's mesh beside it in {self.options.data}")
+            self.geodesic = [path for pair in pairs.values() for path in pair]
+        else:
+            self.geodesic = list(found["pial"])
+        self.surface, self.display = list(found["midthickness"]), list(found["inflated"])
+
+    def _recordings(self) -> bool:
+        space = {name: self.files[name] for name in ("vertices", "region")}
+        seed, paper = {"seed": self._split_seed}, self.options.paper_clusters
+        literal = {"method": "paper_literal"} if paper else {}
+        geodesics = self.given["geodesics"] | ({"limit": None} if paper else {})
+        tasks: dict[str, Any] = {
+            GEOMETRY: SurfaceGeometry(
+                **space, **seed, surfaces=self.geodesic, geodesics=geodesics, clusters=self.given["clusters"] | literal
+            )
+        }
+        for recording in self.recordings:
+            tasks[recording.label] = RecordingSeries(
+                **space,
+                data=list(recording.data),
+                sidecar=recording.sidecar,
+                confounds=recording.confounds,
+                confounds_json=recording.confounds_json,
+                events=self._events(recording),
+                n_frames=recording.n_frames,
+                t_r=recording.t_r,
+                prepare=self.given["prepare"],
+                task=task_options(self.options),
+            )
+        outcome = self._pass("Surface, and each recording", tasks)
+        made = outcome.outputs
+        if outcome.interrupted or GEOMETRY not in made:
+            return False
+        self.recordings = [recording for recording in self.recordings if recording.label in made]
+        check_enough(self.recordings, self.options)
+        labels = [recording.label for recording in self.recordings]
+        self.series = [made[label].series for label in labels]
+        expected = [made[label].regressors for label in labels]
+        self.regressors = expected if any(expected) else None
+        self.files["series_info"] = made[labels[0]].info
+        self.files["geodesics_info"] = made[GEOMETRY].geodesics_info
+        self.distances = (made[GEOMETRY].left, made[GEOMETRY].right)
+        self.clusters = {"structural": made[GEOMETRY]}
+        return True
+
+    def _events(self, recording: Recording) -> list[Path] | None:
+        if self.options.paper_timing:
+            return []
+        return list(recording.events) or None
+
+    def _shared(self) -> bool:
+        """What the models share: split, PCA, other clusters, the reference."""
+        who = {
+            "labels": [recording.label for recording in self.recordings],
+            "persons": [recording.person for recording in self.recordings],
+        }
+        split = self._pass("Split", {"split": SplitSubjects(**who, seed=self._split_seed)}).outputs.get("split")
+        if split is None:
+            return False
+        self.files["subject_split"] = split.subject_split
+        data = {"series": self.series, "subject_split": split.subject_split}
+        most = max([model.latent_dim for model in (*self.fits, *self.grid)] + [m.n_components for m in self.others])
+        tasks: dict[str, Any] = {"PCA": FitSurfacePca(
+            **data, regressors=self.regressors, n_components=max(32, most), seed=self._split_seed
+        )}
+        wanted = {model.clusters for model in (*self.fits, *self.grid)}
+        common = {"vertices": self.files["vertices"], "surfaces": self.geodesic[:2], "seed": self._split_seed}
+        common |= self.given["clusters"]
+        if "functional" in wanted:
+            tasks["functional"] = SpectralClusters(
+                **common, **data, distances=list(self.distances), method="functional"
+            )
+        if "random" in wanted:
+            tasks["random"] = SpectralClusters(**common, like=self.clusters["structural"].clusters, method="random")
+        if self.options.reference:
+            tasks["reference"] = ProjectReference(
+                reference=list(self.options.reference),
+                vertices=self.files["vertices"],
+                region=self.files["region"],
+                surfaces=self.surface,
+                names=self.options.reference_names,
+            )
+        outcome = self._pass("What the models share", tasks)
+        made = outcome.outputs
+        self.clusters |= {
+            name: made[name] for name in ("functional", "random") if name in made
+        }
+        self.files["pca"] = made["PCA"].pca if "PCA" in made else None
+        if "reference" in made:
+            self.files |= {"reference": made["reference"].maps, "reference_names": made["reference"].names}
+        return not outcome.interrupted and "PCA" in made
+
+    def _models(self) -> dict[str, tuple[Vae | Decomposition, Any]]:
+        """Fit and score every model; by label, what it is and what came of it."""
+        delivery = self._delivery()
+        models: dict[str, Vae | Decomposition] = {
+            model.label: model
+            for model in (*self.fits, *self.others)
+            if not isinstance(model, Vae) or model.clusters in self.clusters
+        }
+        tasks = {label: self._task(model) for label, model in models.items()}
+        tasks |= self._grids()
+
+        def deliver(label: str, outputs: Any) -> None:
+            if label in models:
+                delivery.model(models[label], outputs)
+
+        outcome = self._pass("Models", tasks, deliver)
+        self.grids = [made.table for label, made in outcome.outputs.items() if label not in models]
+        for label in outcome.failures:
+            say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
+        return {label: (models[label], outcome.outputs[label]) for label in models if label in outcome.outputs}
+
+    def _task(self, model: Vae | Decomposition) -> TiVaeModel | IcaModel:
+        given = {name: self.files.get(name) for name in ("subject_split", "vertices", "region", "pca", "reference",
+                                                         "reference_names")}  # fmt: skip
+        common = {**given, "series": self.series, "regressors": self.regressors, "surfaces": self.surface}
+        common |= {"task": self.given["task"], "family": model.family}
+        if isinstance(model, Decomposition):
+            how = {"method": model.method, "independence": model.independence, "data": model.data}
+            return IcaModel(
+                **common, n_components=model.n_components, ica=self.given["ica"] | how, shown=model.family in SHOWN_ICA
+            )
+        made = self.clusters[model.clusters]
+        return TiVaeModel(
+            **common,
+            clusters=made.clusters,
+            clusters_info=_info(made),
+            latent_dim=model.latent_dim,
+            beta=model.beta,
+            seed=model.seed,
+            fit=self.given["fit"] | model.options | {"device": self.options.device},
+            rotate=self.options.rotate if self._is_main(model) else "none",
+            shown=(shown := self._is_main(model) and model.seed == self.fits[0].seed),
+            own_maps=self._own_maps() if shown else None,
+        )
+
+    def _own_maps(self) -> list[str] | None:
+        """Recordings of the subjects whose own maps were asked for."""
+        wanted = {f"sub-{label}" for label in self.options.subject_maps or ()}
+        return [recording.label for recording in self.recordings if recording.person in wanted] or None
+
+    def _is_main(self, model: Vae | Decomposition) -> bool:
+        """Whether it is one of the paper's own: TI-VAE with its total correlation."""
+        return isinstance(model, Vae) and model.family.startswith("TI-VAE") and model.beta > 0
+
+    def _grids(self) -> dict[str, TiVaeGrid]:
+        """One `TiVaeGrid` for each family of the grid."""
+        found = {}
+        for family in dict.fromkeys(model.family for model in self.grid):
+            points = [model for model in self.grid if model.family == family]
+            made = self.clusters[points[0].clusters]
+            found[f"grid {family}"] = TiVaeGrid(
+                series=self.series,
+                **{name: self.files[name] for name in ("subject_split", "vertices", "pca")},
+                clusters=made.clusters,
+                clusters_info=_info(made),
+                points=[{"latent_dim": m.latent_dim, "beta": m.beta, "seed": m.seed} for m in points],
+                regressors=self.regressors,
+                family=family,
+                fit=self.given["fit"] | points[0].options | {"device": self.options.device},
+            )
+        return found
+
+    def _delivery(self) -> Delivery:
+        dataset = {dataset_label(self.options.data): self.options.data}
+        write_dataset_description(self.output, "pydra_vae: latent factors of cortical surface series", dataset)
+        return Delivery(self.output, self.options.data, self.recordings, self.region, all_parameters(self.options))
+
+    def _compare(self, models: Mapping[str, tuple[Vae | Decomposition, Any]], report: Mapping[str, Any]) -> None:
+        """Tables and report of all models; factors of those that figures show."""
+        delivery = self._delivery()
+        tables = {name: _paths(models, output) for name, output in (GATHERED | NAMED).items()}
+        if self.grids:
+            tables["fits"] |= {f"grid {n}": str(path) for n, path in enumerate(self.grids)}
+        for name in ("scores", "map_scores", "subjects", "courses", "summary"):
+            gathered = "comparison" if name == "summary" else name
+            tables[gathered] |= {f"{k} rotated": v for k, v in _paths(models, f"rotated_{name}").items()}
+        repeated = [
+            (label, model, outputs)
+            for label, (model, outputs) in models.items()
+            if isinstance(model, Vae) and sum(_alike(model, other) for other, _ in models.values()) > 1
+        ]
+        shown = {label: both for label, both in models.items() if getattr(both[1], "embedding", None) is not None}
+        tasks: dict[str, Any] = {
+            "comparison": MotorComparison(
+                subject_split=self.files["subject_split"],
+                tables={name: files for name, files in tables.items() if files},
+                factors={label: str(outputs.factors) for label, _, outputs in repeated},
+                seeds={label: model.seed for label, model, _ in repeated},
+                report=self._report(models, shown) | dict(report),
+            )
+        }
+        trajectories = {
+            f"factors of {label}": WriteFactors(
+                factors=outputs.factors, subject_split=self.files["subject_split"], t_r=self.recordings[0].t_r
+            )
+            for label, (_, outputs) in shown.items()
+        }
+
+        def deliver(label: str, outputs: Any) -> None:
+            if label == "comparison":
+                made = {name: getattr(outputs, name) for name in (*GATHERED, *NAMED, "consistency", "report")}
+                delivery.tables(made | self._surface_tables())
+            else:
+                delivery.factors(models[label.removeprefix("factors of ")][0], Path(outputs.tables))
+
+        self._pass("Comparison", tasks | trajectories, deliver)
+
+    def _surface_tables(self) -> dict[str, Any]:
+        found = {name: self.files[name] for name in ("vertices", "subject_split")}
+        found["clusters"] = self.clusters["structural"].quality
+        if "functional" in self.clusters:
+            found["functional"] = self.clusters["functional"].quality
+        return found
+
+    def _report(self, models: Mapping[str, tuple[Any, Any]], shown: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+        """Inputs of MotorReport beside the gathered tables."""
+        names = list(self.clusters)
+        return {
+            "maps": [outputs.maps for _, outputs in models.values()],
+            "map_models": list(models),
+            "vertices": self.files["vertices"],
+            "region": self.files["region"],
+            "surfaces": self.display,
+            "folded": self.surface,
+            "clusters": [self.clusters[name].clusters for name in names],
+            "clusters_quality": [self.clusters[name].quality for name in names],
+            "clusters_info": [_info(self.clusters[name]) for name in names],
+            "cluster_names": names,
+            "geodesics_info": self.files["geodesics_info"],
+            "embedding": [outputs.embedding for _, outputs in shown.values()],
+            "embedding_models": list(shown),
+            "distances": [outputs.distances for _, outputs in shown.values()],
+            "silhouette": [outputs.silhouette for _, outputs in shown.values()],
+            "configs": [outputs.config for model, outputs in models.values() if isinstance(model, Vae)],
+            "config_names": [label for label, (model, _) in models.items() if isinstance(model, Vae)],
+            "series_info": self.files["series_info"],
+            "reference": self.files.get("reference"),
+            "reference_names": self.files.get("reference_names"),
+            "subject_split": self.files["subject_split"],
+            "parameters": json.dumps(all_parameters(self.options), sort_keys=True),
+            "dataset": self.options.data.absolute().name,
+        }
+
+    @property
+    def _split_seed(self) -> int:
+        return 42 if self.options.split_seed is None else self.options.split_seed
+
+
+def _info(made: Any) -> Path:
+    """clusters.json of SurfaceGeometry or SpectralClusters."""
+    return getattr(made, "clusters_info", None) or made.info
+
+
+def _paths(models: Mapping[str, tuple[Any, Any]], output: str) -> dict[str, str]:
+    """An output of every model that has it, by the model's label."""
+    found = {label: getattr(outputs, output, None) for label, (_, outputs) in models.items()}
+    return {label: str(path) for label, path in found.items() if path is not None}
+
+
+def _alike(model: Vae, other: Any) -> bool:
+    """Whether two fits differ in their seeds only."""
+    return isinstance(other, Vae) and replace(other, seed=model.seed) == model
