@@ -207,9 +207,7 @@ def TiVaeModel(
         embedded = tuple(getattr(plane, name) for name in EMBEDDED)
     if rotate != "none":
         turned = workflow.add(
-            RotateFactors(
-                factors=encoded.factors, series=series, subject_split=subject_split, method=rotate, seed=seed
-            )
+            RotateFactors(factors=encoded.factors, series=series, subject_split=subject_split, method=rotate, seed=seed)
         )
         again = workflow.add(
             ScoreFactors(factors=turned.factors, maps=turned.maps, family=f"{family} rotated", kind="signed", **common),

@@ -107,11 +107,11 @@ class Delivery:
     def factors(self, model: Vae | Decomposition, tables: Path) -> None:
         """A model's factors of each recording."""
         for recording in self.recordings:
-            stem = f"{recording.label}_task-{recording.entities['task']}"
-            target = self.output / recording.person / "func" / f"{stem}_desc-{slug(model)}_factors.tsv"
-            what = sidecar(
-                f"Factors of {model.label}, a row a frame", recording.data, self._datasets, self.parameters
-            )
+            entities = {key: value for key, value in recording.entities.items() if key not in ("space", "den", "hemi")}
+            session = f"ses-{entities['ses']}" if "ses" in entities else ""
+            name = derivative_name(entities, "factors", ".tsv", desc=slug(model))
+            target = self.output / recording.person / session / "func" / name
+            what = sidecar(f"Factors of {model.label}, a row a frame", recording.data, self._datasets, self.parameters)
             deliver(Path(tables) / f"{recording.label}.tsv", target, what)
 
     def tables(self, found: Mapping[str, Any]) -> None:

@@ -176,9 +176,9 @@ class Study:
         self.files["subject_split"] = split.subject_split
         data = {"series": self.series, "subject_split": split.subject_split}
         most = max([model.latent_dim for model in (*self.fits, *self.grid)] + [m.n_components for m in self.others])
-        tasks: dict[str, Any] = {"PCA": FitSurfacePca(
-            **data, regressors=self.regressors, n_components=max(32, most), seed=self._split_seed
-        )}
+        tasks: dict[str, Any] = {
+            "PCA": FitSurfacePca(**data, regressors=self.regressors, n_components=max(32, most), seed=self._split_seed)
+        }
         wanted = {model.clusters for model in (*self.fits, *self.grid)}
         common = {"vertices": self.files["vertices"], "surfaces": self.geodesic[:2], "seed": self._split_seed}
         common |= self.given["clusters"]
@@ -198,9 +198,7 @@ class Study:
             )
         outcome = self._pass("What the models share", tasks)
         made = outcome.outputs
-        self.clusters |= {
-            name: made[name] for name in ("functional", "random") if name in made
-        }
+        self.clusters |= {name: made[name] for name in ("functional", "random") if name in made}
         self.files["pca"] = made["PCA"].pca if "PCA" in made else None
         if "reference" in made:
             self.files |= {"reference": made["reference"].maps, "reference_names": made["reference"].names}
