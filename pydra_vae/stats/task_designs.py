@@ -74,15 +74,23 @@ class Average:
         Mean regressors, of mean 0 over time; a sub-task that the design lacks is 0.
     raw : (D, T, n) float64 array
         The same of the unfiltered regressors.
-    n : int
-        Recordings averaged.
+    members : (D,) int array
+        Recordings averaged, design by design.
+    scatter : (k, k) float64 array
+        Products of the factors summed over time and single recordings, each of mean 0 over its time.
     """
 
     design: np.ndarray
     factors: np.ndarray
     regressors: np.ndarray
     raw: np.ndarray
-    n: int
+    members: np.ndarray
+    scatter: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Recordings averaged."""
+        return int(self.members.sum())
 
 
 def average(
@@ -107,4 +115,14 @@ def average(
         kept = np.stack([np.nan_to_num(np.asarray(values[m], dtype=np.float64)).mean(axis=0) for m in members])
         return kept - kept.mean(axis=1, keepdims=True)
 
-    return Average(numbers, means(factors), means(regressors), means(raw), sum(map(len, members)))
+    sizes = np.array([len(m) for m in members], dtype=int)
+    return Average(numbers, means(factors), means(regressors), means(raw), sizes, _scatter(factors, members))
+
+
+def _scatter(factors, members) -> np.ndarray:
+    total = np.zeros((factors.shape[2],) * 2)
+    for row in (row for m in members for row in m):
+        f = np.asarray(factors[row], dtype=np.float64)
+        f = f - f.mean(axis=0)
+        total += f.T @ f
+    return total

@@ -14,8 +14,8 @@ Beside them:
 - p_shift, p_paper: (1 + shifts that score no less) / (1 + shifts), each against its own null.
 - ceiling: r of the filtered with the unfiltered regressor on the test average, what a perfect factor of filtered data
   would reach against the unfiltered regressor.
-- readout: r on the test average of a ridge regression from **all** factors, fitted on the training average with the
-  penalty chosen on the validation average: what the factors know, whatever their axes; with its own null by shifts.
+- readout: r on the test average of a ridge regression from **all** factors, fitted on the single training recordings,
+  its penalty chosen on the validation average: what the factors know, whatever their axes; with its own null by shifts.
 - subject_r: r of each test recording's own chosen factor with its own regressor, times the sign of r on the
   validation average.
 """

@@ -35,21 +35,24 @@ def draw_shifts(n_frames: int, n_designs: int, n_permutations: int, seed: int = 
     return np.vstack([np.zeros((1, n_designs), dtype=int), shifts])
 
 
-def cross(part: Average, shifts: np.ndarray) -> np.ndarray:
+def cross(part: Average, shifts: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Sums of products of factors and shifted regressors, (1 + P, k, n).
 
-    Entry [p, j, i] is Σ_d Σ_t f_dj(t) g_di(t − shifts[p, d]).
+    Entry [p, j, i] is Σ_d w_d Σ_t f_dj(t) g_di(t − shifts[p, d]).
 
     Parameters
     ----------
     part : Average
     shifts : (1 + P, D) int array
         A column for each number of a design.
+    weights : (D,) array, optional
+        Of the part's designs; 1 by default.
     """
+    weights = np.ones(len(part.design)) if weights is None else weights
     n_frames, k, n = part.factors.shape[1], part.factors.shape[2], part.regressors.shape[2]
     total = np.zeros((len(shifts), k, n))
-    for design, f, g in zip(part.design, part.factors, part.regressors, strict=True):
-        product = np.fft.rfft(f, axis=0)[:, :, None] * np.fft.rfft(g, axis=0).conj()[:, None]
+    for design, weight, f, g in zip(part.design, weights, part.factors, part.regressors, strict=True):
+        product = weight * np.fft.rfft(f, axis=0)[:, :, None] * np.fft.rfft(g, axis=0).conj()[:, None]
         total += np.fft.irfft(product, n_frames, axis=0)[shifts[:, design]]
     return total
 
@@ -68,8 +71,11 @@ def correlations(part: Average, shifts: np.ndarray) -> np.ndarray:
 def readout(train: Average, validation: Average, test: Average, shifts: np.ndarray) -> np.ndarray:
     """Correlation, on the test average, of each regressor with its ridge read-out from all factors, (1 + P, n).
 
-    The weights are fitted on the training average, the penalty is the one of `PENALTIES` whose read-out correlates
-    best on the validation average, and the test average is only scored. Each shift is fitted anew.
+    The weights are fitted on the single training recordings, the penalty is the one of `PENALTIES` whose read-out
+    correlates best on the validation average, and the test average is only scored. Each shift is fitted anew. Fitted on
+    the training *average*, which has less noise than the test average, the weights would trust weak factors too much
+    and depend on how factors of the same span are turned. Recordings of a design share their regressors, so that the
+    sum over them is their number times the product of the averages.
 
     Returns
     -------
@@ -78,11 +84,12 @@ def readout(train: Average, validation: Average, test: Average, shifts: np.ndarr
     """
     if not train.n or not test.n:
         return np.full((len(shifts), test.regressors.shape[2]), np.nan)
-    scatter = _scatter(train)
+    scatter = train.scatter
     size = np.sqrt(np.diag(scatter))
     scale = np.where(size > 1e-12 * size.max(initial=0), 1 / np.where(size > 0, size, 1), 0.0)
     values, vectors = np.linalg.eigh(scatter * np.outer(scale, scale))
-    rotated = np.einsum("jk,pjn->pkn", vectors, cross(train, shifts) * scale[:, None])
+    products = cross(train, shifts, weights=train.members)
+    rotated = np.einsum("jk,pjn->pkn", vectors, products * scale[:, None])
     shrunk = rotated / (np.clip(values, 0, None) + PENALTIES[:, None])[:, None, :, None]
     weights = np.einsum("jk,lpkn->lpjn", vectors, shrunk) * scale[:, None]
     on_validation = _score(validation, weights, shifts)
@@ -92,14 +99,11 @@ def readout(train: Average, validation: Average, test: Average, shifts: np.ndarr
     return on_test
 
 
-def _scatter(part: Average) -> np.ndarray:
-    return np.einsum("dtj,dtk->jk", part.factors, part.factors)
-
-
 def _score(part: Average, weights, shifts) -> np.ndarray:
     """Correlation of read-outs with the shifted regressors, (L, 1 + P, n)."""
     explained = (weights * cross(part, shifts)).sum(axis=2)
-    length = np.sqrt(np.clip(np.einsum("lpjn,jk,lpkn->lpn", weights, _scatter(part), weights, optimize=True), 0, None))
+    scatter = np.einsum("dtj,dtk->jk", part.factors, part.factors)  # of the averages
+    length = np.sqrt(np.clip(np.einsum("lpjn,jk,lpkn->lpn", weights, scatter, weights, optimize=True), 0, None))
     g = np.sqrt((part.regressors**2).sum(axis=(0, 1)))
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.where(length > 0, explained / np.where(length > 0, length, 1), 0.0) / np.where(g > 0, g, np.nan)

@@ -64,7 +64,7 @@ def HrfRegression(
         r_test (ours), turned (1 where the sign differs between validation and test), p_shift (ours against shifts),
         chance (mean of the largest |r| of k factors under shifts: the null of r_paper), chance_held_out (the same of
         r_test), ceiling (filtered against unfiltered regressor), paper_factor, r_paper, p_paper, readout_r (ridge from
-        all factors, fitted on the training average, its penalty chosen on the validation average, scored on the test
+        all factors, fitted on the training recordings, its penalty chosen on the validation average, scored on the test
         average), readout_chance, subject_r_mean and _sd (each test recording by itself), n_test. Empty without events.
     summary : file
         TSV, one row: means over the sub-tasks, p of the means, n_subtasks, n_turned, n_designs, n_train,

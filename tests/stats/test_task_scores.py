@@ -88,6 +88,20 @@ def test_the_readout_finds_what_is_spread_over_factors():
     np.testing.assert_allclose(spread.readout[:2], straight.readout[:2], atol=0.01)
 
 
+def test_the_readout_does_not_trust_what_only_averages_show():
+    """A factor with the regressor and much noise of each subject's own, beside one with a little of the regressor."""
+    rng = np.random.default_rng(4)
+    part = np.array(["train"] * 60 + ["validation"] * 4 + ["test"] * 4)
+    g = np.repeat(smooth(rng, 1, T, 1), len(part), axis=0)
+    g /= g.std(axis=1, keepdims=True)
+    noise = smooth(rng, len(part), T, 8)
+    noise /= noise.std(axis=1, keepdims=True)
+    factors = noise.copy()
+    factors[:, :, 0] = 0.7 * g[:, :, 0] + 0.5 * noise[:, :, 0]
+    scores = task_scores(factors, g, part, n_permutations=5)
+    assert scores.readout[0] > scores.r_test[0] - 0.01
+
+
 def test_chance_grows_with_the_number_of_factors():
     rng = np.random.default_rng(5)
     regressors = np.repeat(smooth(rng, 1, T, 5), len(PART), axis=0)
