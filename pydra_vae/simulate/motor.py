@@ -1,13 +1,14 @@
 """Simulated motor runs: planted patches of the body that move when they are asked to, and what hides them.
 
 With c_j the course of sub-task j in this subject (its delay, width and gains), m_j its map (its own centre, size and
-amplitude), n_i shared networks with a course of each subject's own, e smooth and w white noise,
+amplitude), n_i shared networks with courses that are mostly each subject's own, e smooth and w white noise,
 
     x = f(Σ_j m_j c_j + Σ_i n_i a_i) + e + w,    f(s) = s, or tanh(η s)/η with nonlinearity η
 
 in units of the white noise's standard deviation. Left limbs move the right hemisphere and the reverse; the tongue
 moves both. The sizes were set so that, after the paper's band-pass and z-scoring, eight principal components explain
-about a fifth of the variance of unseen subjects; no model was looked at to set them.
+about a fifth of the variance of unseen subjects, and so that PCA and ICA of eight components score in the range of the
+project's first trials (.4 to .75). No VAE was fitted to set them.
 """
 
 from dataclasses import dataclass, field
@@ -24,15 +25,16 @@ from pydra_vae.simulate.motor_sheet import (
     smooth_scale,
     somatomotor_sheet,
 )
-from pydra_vae.simulate.motor_timing import ONSETS, SUBTASKS, Event, course, draw_events
+from pydra_vae.simulate.motor_timing import ONSETS, SUBTASKS, Event, course, draw_events, planted_courses
 from pydra_vae.simulate.response import OVERSAMPLING, haemodynamic_response
 
 T_R, N_FRAMES = 0.72, 284
 WIDTHS_MM = {"hand": 10.0, "foot": 9.0, "tongue": 10.0}  # Gaussian σ of a patch
-TASK_SIZE = 1.5  # of the response at a patch's centre
+TASK_SIZE = 1.15  # of the response at a patch's centre
 # The tongue has a patch on both sides and would be found first; feet have the smaller patches.
 LIMB_SIZES = {"left_hand": 1.0, "left_foot": 1.1, "right_hand": 1.0, "right_foot": 1.1, "tongue": 0.8}
-NETWORK_SIZES = 0.34 * 0.78 ** np.arange(8)
+NETWORK_SIZES = 0.38 * 0.7 ** np.arange(8)
+LOCKED_SHARE = 0.15  # of the variance of a network's course: what all subjects share, who hear the same cues
 CUE_SIZE = 0.4
 SMOOTH_SIZE, PERSONAL_SIZE, DRIFT_SIZE = 0.8, 0.35, 0.5
 SMOOTH_STEPS, NETWORK_STEPS, PERSONAL_STEPS = 6, 150, 60  # FWHM about 6, 28 and 18 mm
@@ -73,6 +75,8 @@ class MotorGroup:
     ----------
     networks : (V, n) float32 array
         Maps of unit variance, the first global.
+    locked : (n, T) float32 array
+        The part of the networks' courses that all runs share, unit variance, orthogonal to the sub-tasks of LR.
     cue_map : (V,) float32 array
         What the cue of every block moves.
     personal : (V, N_PERSONAL) float32 array
@@ -88,6 +92,7 @@ class MotorGroup:
     n_frames: int
     t_r: float
     networks: np.ndarray = field(repr=False)
+    locked: np.ndarray = field(repr=False)
     cue_map: np.ndarray = field(repr=False)
     personal: np.ndarray = field(repr=False)
     scale: np.ndarray = field(repr=False)
@@ -147,6 +152,7 @@ def simulate_motor_group(
         n_frames=n_frames,
         t_r=t_r,
         networks=networks,
+        locked=_locked_courses(n_frames, t_r, rng),
         cue_map=cue,
         personal=smooth_maps(sheet, N_PERSONAL, PERSONAL_STEPS, rng),
         scale=smooth_scale(sheet, SMOOTH_STEPS),
@@ -193,7 +199,9 @@ def simulate_motor_run(group: MotorGroup, index: int, direction: str = "LR", num
     cues = [event for event in events if event.name == "cue"]
     cue = course(cues, group.n_frames, group.t_r, delays.mean(), width)
     signal += (CUE_SIZE * group.cue_map)[:, None] * cue.astype(np.float32)
-    signal += (group.networks * NETWORK_SIZES.astype(np.float32)) @ _network_courses(group, rng)
+    own = _network_courses(group.n_frames, group.t_r, rng)
+    spontaneous = np.float32(np.sqrt(LOCKED_SHARE)) * group.locked + np.float32(np.sqrt(1 - LOCKED_SHARE)) * own
+    signal += (group.networks * NETWORK_SIZES.astype(np.float32)) @ spontaneous
     if group.nonlinearity:
         signal = np.tanh(group.nonlinearity * signal) / np.float32(group.nonlinearity)
     return MotorRun(signal + _noise(group, rng), events)
@@ -225,14 +233,22 @@ def _own_courses(group: MotorGroup, events, delays, width, rng) -> np.ndarray:
     return np.array(rows)
 
 
-def _network_courses(group: MotorGroup, rng) -> np.ndarray:
+def _network_courses(n_frames: int, t_r: float, rng) -> np.ndarray:
     """Spontaneous courses of the networks, unit variance, (n, T) float32."""
-    n_drawn = max(group.n_frames, 100)  # a course of a few frames might hold no event and no variance
-    neural = neural_courses(len(NETWORK_SIZES), n_drawn, group.t_r, rng)
-    response = haemodynamic_response(np.zeros(1), np.ones(1), group.t_r / OVERSAMPLING)
+    n_drawn = max(n_frames, 100)  # a course of a few frames might hold no event and no variance
+    neural = neural_courses(len(NETWORK_SIZES), n_drawn, t_r, rng)
+    response = haemodynamic_response(np.zeros(1), np.ones(1), t_r / OVERSAMPLING)
     courses = fftconvolve(neural, response, axes=1)[:, : neural.shape[1] : OVERSAMPLING]
     courses -= courses.mean(axis=1, keepdims=True)
-    return (courses / courses.std(axis=1, keepdims=True)).astype(np.float32)[:, : group.n_frames]
+    return (courses / courses.std(axis=1, keepdims=True)).astype(np.float32)[:, :n_frames]
+
+
+def _locked_courses(n_frames: int, t_r: float, rng) -> np.ndarray:
+    """Courses that all runs share, without what a GLM would take for a sub-task; (n, T) float32."""
+    courses = _network_courses(n_frames, t_r, rng).T
+    tasks = np.column_stack([planted_courses("LR", n_frames, t_r).T, np.ones(n_frames)])
+    courses = courses - tasks @ np.linalg.lstsq(tasks, courses, rcond=None)[0]
+    return (courses / np.maximum(courses.std(axis=0), 1e-6)).T.astype(np.float32)
 
 
 def _noise(group: MotorGroup, rng) -> np.ndarray:
