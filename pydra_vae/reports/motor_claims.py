@@ -88,7 +88,7 @@ def _independence(tables: MotorTables) -> Iterator[Claim]:
         yield Claim(
             "beta", "The term for temporal independence (β > 0) improves the factors", "“clearly” (Fig. 2)",
             _scores(pairs, 0), "; ".join(f"β = 0, k = {b.k}: {say.spread_over(b)}" for _, b in pairs),
-            say.independence(pairs),
+            say.independence(pairs, tables.chance(pairs[0][0])),
         )  # fmt: skip
         ours = next((a for a, _ in pairs if a.k == tables.size), pairs[0][0])
         found = {name: [fit_mean(tables, ours.model, ours.k, beta, name) for beta in (ours.beta, 0.0)]

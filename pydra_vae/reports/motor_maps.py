@@ -154,7 +154,8 @@ def clusters(tables: MotorTables) -> str:
     infos = [read_json(path) for path in files.clusters_info] or [{}] * len(files.clusters)
     for name, path, info in zip(files.cluster_names, files.clusters, infos, strict=True):
         labels = cortex.whole(cortex.load(path).astype(int), -1)
-        scattered = info.get("contiguous_share", 1) < 0.5  # borders would hide them
+        share = info.get("contiguous_share")  # unknown of some
+        scattered = share is not None and share < 0.5  # borders would hide them
         painted = view.paint(cluster_colours(labels), cortex.inside if scattered else labels + 1, nearest=True)
         shown.append((name, picture(painted, f"Clusters, {name}", 0.5)))
     return render("clusters.html", pictures=shown)

@@ -13,7 +13,6 @@ from pydra_vae.reports.references import REFERENCES
 DISTANCES = {
     "structural": "distances along the surface",
     "functional": "correlations of training recordings' courses",
-    "random": "chance, with the sizes of another clustering",
     "paper_literal": "the paper's appendix B to the letter",
 }
 
@@ -58,12 +57,14 @@ def _space(tables: MotorTables) -> Iterator[Paragraph]:
     infos = [read_json(path) for path in tables.files.clusters_info]
     if not infos:
         return
-    by = listed(dict.fromkeys(DISTANCES.get(str(i.get("method")), str(i.get("method"))) for i in infos))
+    found = [str(info.get("method")) for info in infos]
+    by = listed(dict.fromkeys(DISTANCES.get(name, name) for name in found if name != "random"))
+    control = " Random clusters of the same sizes are their control." if "random" in found else ""
     geodesics = read_json(tables.files.geodesics_info)
-    limit = f", up to {geodesics['limit']:g} mm" if geodesics.get("limit") else ""
+    limit = f", up to {geodesics['limit_mm']:g} mm" if geodesics.get("limit_mm") else ""
     yield (
         f"Clusters: spectral clustering of each hemisphere by itself, by {by}. Distances are shortest paths over the "
-        f"mesh's edges and the diagonals of unfolded pairs of triangles{limit}, over the whole hemisphere.",
+        f"mesh's edges and the diagonals of unfolded pairs of triangles{limit}, over the whole hemisphere.{control}",
         (),
     )
 

@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 
 from pydra_vae.bids.tables import read_table
-from pydra_vae.reports.formats import fixed, number
+from pydra_vae.reports.formats import count, fixed, number
 from pydra_vae.reports.group_findings import POINT, Finding
 from pydra_vae.reports.group_tables import in_order
-from pydra_vae.reports.group_words import findings, table_of
+from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.motor_claims import map_rows, readings
 from pydra_vae.reports.motor_maps import shown_maps
 from pydra_vae.reports.motor_tables import ICA, OURS, PCA, Key, MotorTables, subtask_name, subtasks_of, title_of
 from pydra_vae.stats.surface_maps import top_correlation
+
+MANY = 12  # rows above which a table is folded
 
 
 def controls(tables: MotorTables) -> list[str]:
@@ -19,61 +21,68 @@ def controls(tables: MotorTables) -> list[str]:
     return [part for make in (_clock, _consistency, _stability, _recordings) for part in make(tables)]
 
 
-def _name_column(table: pd.DataFrame) -> str:
-    return next((name for name in ("model", "participant_id") if name in table), "")
+def _fit_names(table: pd.DataFrame) -> list[str]:
+    """Which fit each row of a gathered table belongs to: "TI-VAE-S, k = 8, β = 1"; "" where it does not say."""
+    labels = table["model"] if "model" in table else table.get("participant_id", pd.Series("", table.index))
+    names = []
+    for label, row in zip(labels.fillna("").astype(str), table.to_dict("records"), strict=True):
+        told = Key.parse(label).where
+        more = [f"{shown} = {row[name]:g}" for name, shown in (("k", "k"), ("beta", "β"))
+                if name not in told and np.isfinite(row.get(name, np.nan))]  # fmt: skip
+        names.append(", ".join(part for part in (title_of(label), *more) if part))
+    return names
 
 
 def _clock(tables: MotorTables) -> list[str]:
     if (table := tables("clock")) is None:
         return []
-    name = _name_column(table)
-    shown = [
-        [*([str(row[name])] if name else []), str(row["check"]), *(_value(row[c]) for c in ("value", "expected"))]
-        for row in table.to_dict("records")
-    ]
-    heads = [*(["Model"] if name else []), "Check", "Found", "Expected"]
+    shown = []
+    for name, row in zip(_fit_names(table), table.to_dict("records"), strict=True):
+        tolerance = f" ± {number(row['tolerance'])}" if np.isfinite(row.get("tolerance", np.nan)) else ""
+        passed = {"True": "yes", "False": "no", "1": "yes", "0": "no"}.get(str(row.get("passed")), "")
+        shown.append([name, str(row["check"]), number(row["value"]), f"{number(row['expected'])}{tolerance}", passed])
+    judged = [line[-1] for line in shown if line[-1]]
     note = (
         "A recurrent encoder could count frames instead of reading them: inputs that are rolled in time must roll the "
         "factors, and without input there must be no task."
     )
-    made = table_of(heads, shown, text=tuple(range(len(heads) - 2)), caption="Do factors carry a clock?")
-    return [made, f'<p class="note">{note}</p>']
-
-
-def _value(value) -> str:
-    """A number, or words as they stand."""
-    return value if isinstance(value, str) else number(value)
+    said = f" {judged.count('yes')} of {count(len(judged), 'check')} hold." if judged else ""
+    heads = ["Model", "Check", "Found", "Expected", "Holds"]
+    made = table_of(heads, shown, text=(0, 1), caption="" if len(shown) > MANY else "Do factors carry a clock?")
+    if len(shown) > MANY:
+        made = f"<h3>Do factors carry a clock?</h3>{folded('All checks', made)}"
+    return [made, f'<p class="note">{note}{said}</p>']
 
 
 def _consistency(tables: MotorTables) -> list[str]:
     if (table := tables("consistency")) is None:
         return []
+    table = table.assign(fit=_fit_names(table))
     shown, above = [], []
-    for model, k in in_order(zip(table["model"], table["k"], strict=True)):
-        found = table[(table["model"] == model) & (table["k"] == k)]
+    for name in in_order(table["fit"]):
+        found = table[table["fit"] == name]
         r, null = (float(pd.to_numeric(found[c], errors="coerce").mean()) for c in ("matched_r", "null"))
         above.append(r > null + POINT)
-        shown.append([str(model), number(k), number(len(found)), fixed(r), fixed(null)])
-    said = f"Another seed finds factors that agree beyond chance in {sum(above)} of {len(above)} rows."
-    heads = ["Model", "k", "Pairs|of seeds", "Matched r|mean size", "Shifted in time"]
-    return [
-        table_of(heads, shown, caption="Does another seed find the same factors?"),
-        findings({}, extra=[Finding(said)]),
-    ]
+        shown.append([name, number(len(found)), fixed(r), fixed(null)])
+    said = f"Factors of two seeds agree beyond chance for {sum(above)} of {count(len(above), 'model')}."
+    heads = ["Model", "Pairs|of seeds", "Matched r|mean size", "Shifted in time"]
+    made = table_of(heads, shown, caption="Does another seed find the same factors?")
+    return [made, findings({}, extra=[Finding(said)])]
 
 
 def _stability(tables: MotorTables) -> list[str]:
     if (table := tables("stability")) is None:
         return []
-    name = _name_column(table)
-    groups = table.groupby(name, sort=False) if name else [("ICA", table)]
     shown = []
-    for model, found in groups:
+    for model, found in table.assign(fit=_fit_names(table)).groupby("fit", sort=False):
         similar = pd.to_numeric(found["similarity"], errors="coerce")
-        converged = pd.to_numeric(found["converged"], errors="coerce").sum() if "converged" in found else np.nan
-        shown.append([str(model), number(len(found)), number(converged), fixed(similar.mean()), fixed(similar.min())])
+        done = found["converged"].astype(str).isin(["1", "1.0", "True"]).sum() if "converged" in found else np.nan
+        shown.append([str(model), number(len(found)), number(float(done)), fixed(similar.mean()), fixed(similar.min())])
     heads = ["ICA", "Starts", "Converged", "r with the kept one|mean", "smallest"]
-    return [table_of(heads, shown, caption="Do restarts of ICA end in the same components?")]
+    title = "Do restarts of ICA end in the same components?"
+    if len(shown) > MANY:
+        return [f"<h3>{title}</h3>{folded('All variants', table_of(heads, shown))}"]
+    return [table_of(heads, shown, caption=title)]
 
 
 def _recordings(tables: MotorTables) -> list[str]:

@@ -111,15 +111,24 @@ def follows(ours: Chosen, null: tuple[float, float], linear: Chosen | None, ceil
     return Finding(text, AGREES if np.isfinite(chance) or np.isfinite(p) else OPEN)
 
 
-def independence(pairs: Sequence[Pair]) -> Finding:
-    """Does the term for temporal independence raise the scores? Pairs of β > 0 and β = 0 of one family."""
+def independence(pairs: Sequence[Pair], chance: float = np.nan) -> Finding:
+    """Does the term for temporal independence raise the scores?
+
+    Parameters
+    ----------
+    pairs : sequence of (β > 0, β = 0)
+        Of one family, one a number of factors.
+    chance : float
+        What factors reach that follow no sub-task.
+    """
     up = [(a, b) for a, b in pairs if a.mean > b.mean + POINT]
     down = [(a, b) for a, b in pairs if a.mean < b.mean - POINT]
     shown = "; ".join(f"k = {a.k}: {spread_over(a)} at β = {a.beta:g}, {spread_over(b)} at β = 0" for a, b in pairs)
+    if all(max(a.mean, b.mean) <= chance + POINT for a, b in pairs):
+        return Finding(f"With and without the term, factors are at chance ({shown}): nothing can be said of it.")
     if len(up) == len(pairs):
-        known = all(a.mean - b.mean > a.sd for a, b in pairs)  # False where there is one seed
         text = f"β > 0 scores higher than β = 0 ({shown})"
-        if known:
+        if all(a.mean - b.mean > a.sd for a, b in pairs):  # False where there is one seed
             return Finding(f"{text}, by more than a standard deviation over seeds.", AGREES)
         return Finding(f"{text}, but not by more than seeds differ, as far as that is known.", OPEN)
     if up:
@@ -153,16 +162,13 @@ def sharing(ours: float, linear: float, pca: float, k: int) -> Finding:
 def bias(ours: Chosen, random: Chosen) -> Finding:
     """Do clusters along the surface help, beyond clusters of random vertices?"""
     shown = f"{spread_over(ours)} against {spread_over(random)} with clusters of random vertices, at k = {ours.k}"
-    sd = max((s for s in (ours.sd, random.sd) if np.isfinite(s)), default=0.0)
-    if ours.mean > random.mean + max(POINT, sd):
-        return Finding(f"Clusters along the surface score higher ({shown}).", AGREES)
+    sds = [sd for sd in (ours.sd, random.sd) if np.isfinite(sd)]
+    if ours.mean > random.mean + max(POINT, *sds, 0):
+        text = f"Clusters along the surface score higher ({shown})"
+        return Finding(f"{text}.", AGREES) if sds else Finding(f"{text}, with one seed each.", OPEN)
     if ours.mean < random.mean - POINT:
-        return Finding(
-            f"Clusters of random vertices score higher ({shown}): the place of a cluster hardly matters.", DIFFERS
-        )
-    return Finding(
-        f"Clusters of random vertices do as well ({shown}): the sharing counts, not where clusters lie.", ALSO
-    )
+        return Finding(f"Clusters of random vertices score higher ({shown}).", DIFFERS)
+    return Finding(f"Clusters of random vertices do as well ({shown}): their place hardly matters.", ALSO)
 
 
 def maps_agree(paper: tuple[dict, dict], like: tuple[dict, dict], ica: str) -> Finding:

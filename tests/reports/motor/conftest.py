@@ -29,6 +29,7 @@ MODELS = {
 }  # fmt: skip
 VAES = ("TI-VAE-S", "TI-VAE-F", "β-VAE-S", "linear", "random clusters", "unshared hemispheres")
 BETAS = {"TI-VAE-S": (0.0, 0.5, 1.0, 2.0), "TI-VAE-F": (0.0, 0.5, 1.0, 2.0), "β-VAE-S": (1.0, 2.0)}
+CLOCK = (("rolled inputs, lag of the factors", 20, 20, 1, True), ("zero input, r with the task", 0.03, 0, 0.2, True))
 T, T_R = 284, 0.72
 
 
@@ -80,9 +81,13 @@ def write_motor(folder: Path, *, gain: float = 0.0, seeds=(0, 1), sizes=(8, 16),
             {"model": m, "k": k, "seed_a": 0, "seed_b": 1, "matched_r": 0.71 + rng.normal(0, 0.03), "null": 0.34}
             for m, k in product(models, sizes) if m in VAES[:3]
         ] if len(seeds) > 1 else [],
-        "clock": [{"check": name, "value": value, "expected": expected} for name, value, expected in _clock()],
+        "clock": [
+            _key(fit) | {"check": check, "value": value, "expected": expected, "tolerance": tolerance, "passed": passed}
+            for fit in fits if fit["model"] == "TI-VAE-S" and fit["beta"] == 1
+            for check, value, expected, tolerance, passed in CLOCK
+        ],
         "stability": [
-            {"model": f"{m} k=8", "restart": i, "iterations": 120 + i, "converged": int(i != 2),
+            {"model": m, "k": 8, "beta": np.nan, "seed": 0, "restart": i, "iterations": 99, "converged": int(i != 2),
              "objective": -3.1 - i / 9, "similarity": [1.0, 0.97, 0.81][i]}
             for m, i in product((TEMPORAL, SPATIAL), range(3))
         ],
@@ -186,10 +191,6 @@ def _map_scores(fit, models, rng):
         }  # fmt: skip
 
 
-def _clock():
-    yield from (("rolled inputs, lag of the factors (frames)", 20, 20), ("zero input, r with the task", 0.03, 0))
-
-
 def _surface(folder, models, k, rng) -> dict:
     hemi, vertex = region()
     rows = [{"hemi": h, "vertex": v, "label": "7Networks_2"} for h, v in zip(hemi, vertex, strict=True)]
@@ -247,7 +248,7 @@ def _clusterings(folder, functional: bool) -> dict:
         found["clusters"].append(folder / f"clusters-{name}.npy")
         found["clusters_quality"].append(write_table(folder / f"clusters-{name}.tsv", rows))
         found["clusters_info"].append(_json(folder / f"clusters-{name}.json", info))
-    geodesics = _json(folder / "geodesics.json", {"limit": 15.0, "diagonals": True, "n_surfaces": 1})
+    geodesics = _json(folder / "geodesics.json", {"limit_mm": 15.0, "diagonals": True, "n_subjects": 1})
     return {name: tuple(paths) for name, paths in found.items()} | {"cluster_names": names, "geodesics_info": geodesics}
 
 
