@@ -131,8 +131,7 @@ def _with_weights(prepared: Prepared, history: list[dict]) -> list[dict]:
     """The history with what each term of the training loss weighed at that step."""
     from pydra_vae.training.annealing import Annealing
 
-    problem, n = prepared.problem, len(prepared.problem.parts)
-    rises = Annealing(_ramp_steps(prepared)) if n else None
+    problem, rises = prepared.problem, Annealing(_ramp_steps(prepared))
     weights = [problem.loss.weights(problem.config.latent_dim, rises(row["step"])) for row in history]
     return [row | {f"weight_{k}": v for k, v in own.items()} for row, own in zip(history, weights, strict=True)]
 

@@ -75,8 +75,8 @@ def FitTiVae(
         regularisers that rise over the first 60 %; paper: Adam at 5e-3 (ε .1, decay 1e-4), lower on plateaus
         (.95, 6 epochs), eight whole recordings a step, 150 epochs.
     initialisation : str
-        lsuv: orthogonal, each layer scaled to unit variance on training data; orthogonal; pytorch: its own, from which
-        the network collapses.
+        lsuv: orthogonal, each layer scaled to unit variance on training data (the last to .3); orthogonal; pytorch: its
+        own, from which the network collapses.
     max_steps : int, optional
         Optimiser steps; the recipe's by default. The smaller of steps and epochs wins.
     max_epochs : int, optional
