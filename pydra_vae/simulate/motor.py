@@ -8,7 +8,7 @@ amplitude), n_i shared networks with courses that are mostly each subject's own,
 in units of the white noise's standard deviation. Left limbs move the right hemisphere and the reverse; the tongue
 moves both. The sizes were set so that, after the paper's band-pass and z-scoring, eight principal components explain
 about a fifth of the variance of unseen subjects, and so that PCA and ICA of eight components score in the range of the
-project's first trials (.4 to .75). No VAE was fitted to set them.
+project's first trials (about .4 to .8). No VAE was fitted to set them.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from pydra_vae.simulate.response import OVERSAMPLING, haemodynamic_response
 
 T_R, N_FRAMES = 0.72, 284
 WIDTHS_MM = {"hand": 10.0, "foot": 9.0, "tongue": 10.0}  # Gaussian σ of a patch
-TASK_SIZE = 1.15  # of the response at a patch's centre
+TASK_SIZE = 1.3  # of the response at a patch's centre
 # The tongue has a patch on both sides and would be found first; feet have the smaller patches.
 LIMB_SIZES = {"left_hand": 1.0, "left_foot": 1.1, "right_hand": 1.0, "right_foot": 1.1, "tongue": 0.8}
 NETWORK_SIZES = 0.38 * 0.7 ** np.arange(8)
