@@ -290,7 +290,8 @@ def silhouettes(tables: MotorTables) -> dict[str, pd.Series]:
 
 def _trajectories(tables: MotorTables) -> Iterator[Claim]:
     found = silhouettes(tables)
-    ours = [row for label, row in found.items() if kind_of(Key.parse(label).model) == OURS]
+    labels = tables.picked(list(found), len(found))
+    ours = [found[label] for label in labels if kind_of(Key.parse(label).model) == OURS]
     ica = [row for label, row in found.items() if kind_of(Key.parse(label).model) == ICA]
     if not ours or not np.isfinite(float(ours[0]["value"])):
         return

@@ -278,7 +278,7 @@ def fits_over_beta(table: pd.DataFrame) -> str:
                 dashes = "-" if k == table["k"].min() else (0, (4, 1.5))
                 ax.plot(by.mean(), "o", ls=dashes, color=model_colour(model), ms=5, lw=1.6, label=label)
             ax.set(xlabel="β", title=title)
-            ax.xaxis.set_major_locator(MaxNLocator(4))
+            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             ax.yaxis.set_major_locator(MaxNLocator(4))
         handles, names = ax.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4), fontsize=9.5)

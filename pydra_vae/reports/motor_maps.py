@@ -75,21 +75,9 @@ def _cell(cortex: Cortex, view: SurfaceView, column: Column, row: str) -> tuple[
 
 
 def shown_maps(tables: MotorTables) -> list[tuple[str, Path]]:
-    """One label a family, in the order given, at the number of factors of the claims where there is one."""
-    families: dict[str, list[tuple[str, Path]]] = {}
-    for label, path in zip(tables.files.map_models, tables.files.maps, strict=True):
-        families.setdefault(Key.parse(label).model, []).append((label, path))
-    found = []
-    for model, members in families.items():
-        chosen = tables.chosen(model, tables.size) if tables.size else None
-
-        def fits(member, chosen=chosen) -> tuple:
-            where = Key.parse(member[0]).where
-            beta = chosen is None or "beta" not in where or np.isclose(where["beta"], chosen.beta)
-            return (where.get("k", tables.size) == tables.size, bool(beta), -where.get("seed", 0))
-
-        found.append(max(members, key=fits))
-    return found[:COLUMNS]
+    """Labels and files of the maps that are shown."""
+    paths = dict(zip(tables.files.map_models, tables.files.maps, strict=True))
+    return [(label, paths[label]) for label in tables.picked(list(paths), COLUMNS)]
 
 
 def _column(tables: MotorTables, cortex: Cortex, label: str, path: Path) -> Column:

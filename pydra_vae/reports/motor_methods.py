@@ -30,7 +30,7 @@ def methods(tables: MotorTables) -> str:
 def _data(tables: MotorTables) -> Iterator[Paragraph]:
     info, region = read_json(tables.files.series_info), read_json(tables.files.region)
     split = tables("subject_split")
-    parts = []
+    yeo, parts = "7Networks" in str(region.get("label", "")), []
     if split is not None:
         n = [f"{int((split['part'] == part).sum())} for {name}" for part, name in
              (("train", "training"), ("validation", "validation"), ("test", "test"))]  # fmt: skip
@@ -41,6 +41,7 @@ def _data(tables: MotorTables) -> Iterator[Paragraph]:
     if region.get("n_left") is not None:
         n_left, n_right = int(region["n_left"]), int(region["n_right"])
         label = f" of {region['label']}" if region.get("label") else ""
+        label += " (Yeo et al., 2011)" if yeo else ""
         parts.append(
             f"{number(n_left + n_right)} vertices{label} ({number(n_left)} left, {number(n_right)} right) of "
             f"{region.get('space') or 'a mesh'}."
@@ -50,7 +51,7 @@ def _data(tables: MotorTables) -> Iterator[Paragraph]:
     if low is not None and high is not None:
         parts.append(f"Series and regressors were band-passed alike, {low:g} to {high:g} Hz.")
     if parts:
-        yield " ".join(parts), ("glasser", "yeo") if "7Networks" in str(region.get("label", "")) else ("glasser",)
+        yield " ".join(parts), ("yeo",) if yeo else ()
 
 
 def _space(tables: MotorTables) -> Iterator[Paragraph]:
@@ -84,8 +85,9 @@ def _models(tables: MotorTables) -> Iterator[Paragraph]:
         f"{listed(dict.fromkeys(families))}: each frame is gathered by clusters, mixed within and across them "
         "(Tolstikhin et al., 2021) with weights that clusters and hemispheres share, and passed to a causal gated "
         "recurrent unit (Cho et al., 2014) whose states give the mean and variance of each factor at each frame. "
-        "The loss is the evidence lower bound plus β times the total correlation of the factors over the frames of a "
-        "recording (after Chen et al., 2018); in a β-VAE (Higgins et al., 2017) β weighs the whole KL instead."
+        "The loss is the negative evidence lower bound plus β times the total correlation of the factors over the "
+        "frames of a recording (after Chen et al., 2018); in a β-VAE (Higgins et al., 2017) β weighs the whole KL "
+        "instead."
         f"{how}",
         ("tolstikhin", "cho", "chen", "higgins", *(("lsuv",) if config.get("initialisation") == "lsuv" else ())),
     )
@@ -113,7 +115,7 @@ def _scores(tables: MotorTables) -> Iterator[Paragraph]:
     if tables.given("map_scores"):
         yield (
             "Maps: of a VAE, the variance of what is decoded while one factor goes from its smallest to its largest "
-            "value in training and validation recordings in 50 steps, the others at their mean; of ICA and PCA their "
+            "value in training and validation recordings, the others at their mean; of ICA and PCA their "
             "weights. Agreement with a reference is Pearson's r over vertices, and over those where the reference is "
             "largest; spread is the mean distance along the surface of a map's energy from the peak of its hemisphere.",
             (),

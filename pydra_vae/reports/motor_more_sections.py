@@ -21,14 +21,16 @@ def controls(tables: MotorTables) -> list[str]:
     return [part for make in (_clock, _consistency, _stability, _recordings) for part in make(tables)]
 
 
-def _fit_names(table: pd.DataFrame) -> list[str]:
+def _fit_names(table: pd.DataFrame, seeds: bool = False) -> list[str]:
     """Which fit each row of a gathered table belongs to: "TI-VAE-S, k = 8, β = 1"; "" where it does not say."""
+    seeds = seeds and "seed" in table and table["seed"].nunique() > 1
     labels = table["model"] if "model" in table else table.get("participant_id", pd.Series("", table.index))
     names = []
     for label, row in zip(labels.fillna("").astype(str), table.to_dict("records"), strict=True):
         told = Key.parse(label).where
         more = [f"{shown} = {row[name]:g}" for name, shown in (("k", "k"), ("beta", "β"))
                 if name not in told and np.isfinite(row.get(name, np.nan))]  # fmt: skip
+        more += [f"seed {row['seed']:g}"] if seeds else []
         names.append(", ".join(part for part in (title_of(label), *more) if part))
     return names
 
@@ -37,7 +39,7 @@ def _clock(tables: MotorTables) -> list[str]:
     if (table := tables("clock")) is None:
         return []
     shown = []
-    for name, row in zip(_fit_names(table), table.to_dict("records"), strict=True):
+    for name, row in zip(_fit_names(table, seeds=True), table.to_dict("records"), strict=True):
         tolerance = f" ± {number(row['tolerance'])}" if np.isfinite(row.get("tolerance", np.nan)) else ""
         passed = {"True": "yes", "False": "no", "1": "yes", "0": "no"}.get(str(row.get("passed")), "")
         shown.append([name, str(row["check"]), number(row["value"]), f"{number(row['expected'])}{tolerance}", passed])

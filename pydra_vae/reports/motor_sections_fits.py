@@ -16,6 +16,7 @@ from pydra_vae.reports.motor_maps import clusters
 from pydra_vae.reports.motor_tables import MotorTables, title_of
 from pydra_vae.reports.pages import figure, render
 
+SHOWN_CONFIGS = 4
 COLUMNS = {
     "r2_train": ("R²|training", partial(fixed, decimals=3)),
     "r2_test": ("R²|test", partial(fixed, decimals=3)),
@@ -39,13 +40,11 @@ def sharing(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "colours mean nothing. Structural clusters follow distances along the surface, functional ones correlations of "
         "training recordings, random ones are their control."
     )
-    shown = f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>" if drawn else ""
+    shown = f"<figure class='wide'>{drawn}<figcaption>{caption}</figcaption></figure>" if drawn else ""
     said = findings(found, "sharing", "bias", "parameters")
-    counts = {
-        title_of(label): parts_of(read_json(path))
-        for label, path in zip(files.config_names, files.configs, strict=True)
-    }
-    counts = {title: parts for title, parts in counts.items() if parts}
+    paths = dict(zip(files.config_names, files.configs, strict=True))
+    labels = tables.picked(list(paths), SHOWN_CONFIGS, ("linear", "unshared hemispheres"))
+    counts = {title_of(label): parts for label in labels if (parts := parts_of(read_json(paths[label])))}
     fragments = [said, shown, cluster_table(tables)]
     if counts:
         text = "Parameters by part, with biases, on a logarithmic axis."

@@ -11,11 +11,12 @@ from pydra_vae.reports.formats import fixed, number
 from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.motor_claims import map_rows, readings
-from pydra_vae.reports.motor_maps import homunculus
+from pydra_vae.reports.motor_maps import homunculus, shown_maps
 from pydra_vae.reports.motor_sentences import nearest
 from pydra_vae.reports.motor_tables import OURS, Chosen, Key, MotorTables, kind_of, subtasks_of, title_of
 from pydra_vae.reports.pages import figure
 
+PLANES = 3  # trajectories side by side
 MAP_COLUMNS = {
     "r_all": "r|whole map", "r_top10": "r|top 10 %", "r_top5": "r|top 5 %", "r_top1": "r|top 1 %",
     "others_r_all": "r, others|whole map", "sparsity": "Sparsity|Hoyer", "spread_mm": "Spread|mm",
@@ -43,7 +44,7 @@ def map_table(tables: MotorTables) -> str:
     table = tables("map_scores")
     if table is None or not tables.size:
         return ""
-    drawn = {Key.parse(label).model for label in tables.files.map_models}
+    drawn = {Key.parse(label).model for label, _ in shown_maps(tables)}
     chosen = tables.all_chosen(tables.size)
     first = _map_rows(table, [c for c in chosen if c.model in drawn] or chosen)
     rest = _map_rows(table, [c for c in chosen if c.model not in drawn]) if drawn else ""
@@ -76,14 +77,17 @@ def _map_rows(table: pd.DataFrame, chosen: Sequence[Chosen]) -> str:
 def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     """Figure 4."""
     files, labels = tables.files, tables.files.embedding_models
-    planes = {title_of(label): read_table(path) for label, path in zip(labels, files.embedding, strict=True)}
-    planes = {title: table for title, table in planes.items() if len(table)}
+    found_at, apart_at = (
+        dict(zip(labels, files.embedding, strict=True)),
+        dict(zip(labels, files.distances, strict=False)),
+    )
+    shown = tables.picked(labels, PLANES)
+    planes = {title_of(label): table for label in shown if len(table := read_table(found_at[label]))}
     if not planes:
         return []
     apart = {
-        title_of(label): read_table(path) for label, path in zip(files.embedding_models, files.distances, strict=False)
+        title_of(label): table for label in shown if label in apart_at and len(table := read_table(apart_at[label]))
     }
-    apart = {title: table for title, table in apart.items() if len(table)}
     blocks = pd.concat([t[["block"]].rename(columns={"block": "subtask"}) for t in planes.values()])
     names = subtasks_of(blocks[blocks["subtask"].notna() & (blocks["subtask"] != "")])
     ours = next((t for title, t in apart.items() if kind_of(title) == OURS), None)
@@ -97,16 +101,24 @@ def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     fragments = [said, figure(draw.trajectories(planes, names), caption), silhouette_table(tables)]
     if apart and len(names) > 1:
         text = "Distances between the means of sub-tasks, in the space of all factors; 1 is the mean over pairs."
-        fragments.append(figure(draw.distances(dict(list(apart.items())[:3]), names), text))
+        fragments.append(figure(draw.distances(apart, names), text))
     return fragments
 
 
 def silhouette_table(tables: MotorTables) -> str:
-    """Silhouettes in all spaces, with their null."""
-    shown = []
-    for label, path in zip(tables.files.embedding_models, tables.files.silhouette, strict=False):
-        for row in read_table(path).itertuples():
+    """Silhouettes in all spaces, with their null; those of models that are not drawn are folded."""
+    drawn = tables.picked(tables.files.embedding_models, PLANES)
+    rest = [label for label in tables.files.embedding_models if label not in drawn]
+    title = "<h3>Do frames of one sub-task keep together?</h3>"
+    first, more = (_silhouettes(tables, labels) for labels in (drawn, rest))
+    return f"{title if first else ''}{first}{folded('Other fits', more)}"
+
+
+def _silhouettes(tables: MotorTables, labels: Sequence[str]) -> str:
+    paths, shown = dict(zip(tables.files.embedding_models, tables.files.silhouette, strict=False)), []
+    for label in labels if paths else ():
+        for row in read_table(paths[label]).itertuples():
             null = f"{fixed(row.null_mean)} ± {fixed(row.null_sd)}"
             shown.append([title_of(label), str(row.space), fixed(row.value), null, number(row.p, 2)])
     heads = ["Model", "Space", "Silhouette", "Labels shifted", "p"]
-    return table_of(heads, shown, text=(0, 1), caption="Do frames of one sub-task keep together?")
+    return table_of(heads, shown, text=(0, 1))

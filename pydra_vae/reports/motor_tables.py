@@ -6,6 +6,7 @@ test part; where no validation scores are at hand, the choice is by the test par
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -253,6 +254,35 @@ class MotorTables(Tables):
         """Number of factors at which the main family scores best on the validation part; 0 without any."""
         found = [c for c in (self.chosen(self.main, k) for k in self.sizes) if c is not None] if self.main else []
         return max(found, key=self._rank).k if found else 0
+
+    def picked(self, labels: Sequence[str], limit: int, first: Sequence[str] = ()) -> list[str]:
+        """Of many fits' labels, those that a figure shows: one a family, and of families those that claims are about.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Such as "TI-VAE-S k=8 beta=1 seed=0".
+        limit : int
+            Families at most.
+        first : sequence of str
+            Families that come right after TI-VAE; the best temporal ICA and the best ICA by default.
+        """
+        families: dict[str, list[str]] = {}
+        for label in labels:
+            families.setdefault(Key.parse(label).model, []).append(label)
+        if not first and self.size:
+            ica = self.families(ICA)
+            best = (self.best(self.size, models) for models in ([m for m in ica if is_temporal(m)], ica))
+            first = [chosen.model for chosen in best if chosen is not None]
+        ours = [model for model in families if kind_of(model) == OURS]
+        return [max(families[model], key=self._fitting) for model in in_order(families, [*ours, *first])[:limit]]
+
+    def _fitting(self, label: str) -> tuple[bool, bool, float]:
+        """How near a fit is to what the claims are about: number of factors, β, the first seed."""
+        key = Key.parse(label)
+        chosen = self.chosen(key.model, self.size) if self.size else None
+        beta = chosen is None or "beta" not in key.where or bool(np.isclose(key.where["beta"], chosen.beta))
+        return key.where.get("k", self.size) == self.size, beta, -key.where.get("seed", 0.0)
 
 
 def subtask_name(name: str) -> str:

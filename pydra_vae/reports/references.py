@@ -165,11 +165,6 @@ REFERENCES = {
         "Anonymous authors. TI-VAE: a temporally independent VAE with applications to latent factor learning in "
         "neuroimaging. Manuscript under double-blind review."
     ),
-    "glasser": Reference(
-        "Glasser, M. F., Sotiropoulos, S. N., Wilson, J. A., et al. (2013). The minimal preprocessing pipelines for "
-        "the Human Connectome Project. NeuroImage, 80, 105–124.",
-        doi="10.1016/j.neuroimage.2013.04.127",
-    ),
     "yeo": Reference(
         "Yeo, B. T. T., Krienen, F. M., Sepulcre, J., et al. (2011). The organization of the human cerebral cortex "
         "estimated by intrinsic functional connectivity. Journal of Neurophysiology, 106(3), 1125–1165.",

@@ -141,3 +141,19 @@ def test_labels_name_only_what_they_name():
     key = Key.parse("temporal Infomax (extended), mean k=8")
     table = pd.DataFrame({"model": [key.model] * 2, "k": [8, 16], "seed": [0, 0], "r": [1, 2]})
     assert key.rows(table)["r"].tolist() == [1] and Key.parse("PCA").rows(table).empty
+
+
+def test_of_many_fits_those_of_the_claims_are_shown(tmp_path):
+    fits = [("linear", 8, np.nan, 0.9), ("TI-VAE-S", 8, 0.5, 0.4), ("TI-VAE-S", 8, 1.0, 0.6), ("TI-VAE-S", 16, 1.0, 0.5),
+            ("spatial FastICA, mean", 8, np.nan, 0.8), ("temporal FastICA, mean", 8, np.nan, 0.3)]  # fmt: skip
+    rows = [
+        {"model": m, "k": k, "beta": b, "seed": s, "r_test": r, "chance": 0.2} for m, k, b, r in fits for s in (0, 1)
+    ]
+    tables = tables_of(tmp_path, rows, [{"model": "x", "k": 8, "seed": 0, "subtask": "a", "factor": 0, "r_test": 0.1}])
+    labels = [f"{m} k={k}" + (f" beta={b:g} seed={s}" if b == b else "") for m, k, b, _ in fits for s in (1, 0)]
+    assert tables.picked(labels, 3) == [
+        "TI-VAE-S k=8 beta=1 seed=0",
+        "temporal FastICA, mean k=8",
+        "spatial FastICA, mean k=8",
+    ]
+    assert tables.picked(labels, 2, ["linear"]) == ["TI-VAE-S k=8 beta=1 seed=0", "linear k=8"]
