@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pydra_vae.bids.derivatives import check_output
+from pydra_vae.engine.devices import has_bfloat16
 from pydra_vae.engine.runner import run
 from pydra_vae.tasks.simulate_motor import SimulateMotor
 from pydra_vae.workflows.motor_inputs import SEEDS
@@ -45,7 +46,11 @@ def demo(options: argparse.Namespace, console: Console) -> int:
     check_output(folder)
     options.work_dir = options.work_dir or folder / "work"
     console.print(f"Demo on SIMULATED data (planted hand, foot and tongue patches) in {folder}", style="bold")
-    simulated = run({"simulation": SimulateMotor(size=options.size)}, **running(options, console))
+    size = options.size
+    if size == "default" and not has_bfloat16():
+        size = "half"
+        console.print("Half of the region: without bfloat16 in the processor, all of it would take twice as long")
+    simulated = run({"simulation": SimulateMotor(size=size)}, **running(options, console))
     if simulated.exit_code:
         return simulated.exit_code
     made = simulated.outputs["simulation"]

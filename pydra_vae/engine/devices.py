@@ -109,6 +109,13 @@ def _visible(index: int) -> str:
     return listed[index].strip() if index < len(listed) and listed[index].strip() else str(index)
 
 
+def has_bfloat16() -> bool:
+    """Whether this machine multiplies in bfloat16 natively: a GPU, or a processor with AVX-512 BF16."""
+    import torch
+
+    return torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()  # no public name for it
+
+
 def choices(device: str, there: list[Gpu]) -> list[Gpu]:
     """The GPUs that satisfy a wish; [] stands for the CPU.
 

@@ -38,7 +38,7 @@ NAME = "SIMULATED motor task (no real data)"
 LAYOUTS = ("hcp", "fmriprep", "gifti")
 BASELINE, UNIT = 10_000, 120  # HCP scales runs to a mean of 10,000; one unit of noise is 1.2 %
 # Vertices of a hemisphere (None: the region), subjects.
-SIZES = {"default": (None, 46), "tiny": (1000, 12)}
+SIZES = {"default": (None, 46), "half": (3000, 46), "tiny": (1000, 12)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def write_motor_tree(
     folder : Path
         Made if need be; the tree goes to its `data`, the truth to itself and into the tree.
     size : str
-        "default" or "tiny".
+        "default", "half" or "tiny".
     n_subjects : int, optional
         46, or 12 if tiny; a subject is the same whatever their number.
     seed : int

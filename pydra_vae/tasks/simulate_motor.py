@@ -10,7 +10,7 @@ from pydra_vae.engine.step import step
 
 @step(outputs={"data": Directory, "truth": File, "truth_names": File, "truth_vertices": File, "truth_courses": File})
 def SimulateMotor(
-    size: ty.Literal["default", "tiny"] = "default",
+    size: ty.Literal["default", "half", "tiny"] = "default",
     n_subjects: int | None = None,
     seed: int = 0,
     layout: ty.Literal["hcp", "fmriprep", "gifti"] = "hcp",
@@ -26,8 +26,8 @@ def SimulateMotor(
     Parameters
     ----------
     size : str
-        default: all 11,960 vertices of Yeo's somatomotor network, 46 subjects; tiny: of each hemisphere the 1,000
-        vertices nearest to the way from foot over hand to tongue, 12 subjects.
+        default: all 11,960 vertices of Yeo's somatomotor network, 46 subjects; half: of each hemisphere the 3,000
+        vertices nearest to the way from foot over hand to tongue, 46 subjects; tiny: 1,000 of each, 12 subjects.
     n_subjects : int, optional
         Another number of subjects; a subject is the same whatever their number.
     seed : int
