@@ -145,7 +145,8 @@ def test_labels_name_only_what_they_name():
 
 def test_of_many_fits_those_of_the_claims_are_shown(tmp_path):
     fits = [("linear", 8, np.nan, 0.9), ("TI-VAE-S", 8, 0.5, 0.4), ("TI-VAE-S", 8, 1.0, 0.6),
-            ("TI-VAE-S", 16, 1.0, 0.5), ("spatial FastICA, mean", 8, np.nan, 0.8), ("temporal FastICA, mean", 8, np.nan, 0.3)]  # fmt: skip
+            ("TI-VAE-S", 16, 1.0, 0.5), ("spatial FastICA, mean", 8, np.nan, 0.8),
+            ("temporal FastICA, mean", 8, np.nan, 0.3)]  # fmt: skip
     rows = [
         {"model": m, "k": k, "beta": b, "seed": s, "r_test": r, "chance": 0.2} for m, k, b, r in fits for s in (0, 1)
     ]
