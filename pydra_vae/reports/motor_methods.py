@@ -46,7 +46,7 @@ def _data(tables: MotorTables) -> Iterator[Paragraph]:
             f"{number(n_left + n_right)} vertices{label} ({number(n_left)} left, {number(n_right)} right) of "
             f"{region.get('space') or 'a mesh'}."
         )
-    band = tables.files.parameters.get("prepare", {})
+    band = tables.files.parameters.get("PrepareSurface", {})
     low, high = (band.get(name) for name in ("high_pass", "low_pass")) if isinstance(band, dict) else (None, None)
     if low is not None and high is not None:
         parts.append(f"Series and regressors were band-passed alike, {low:g} to {high:g} Hz.")
