@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,16 @@ def bids_uri(path: Path, datasets: Mapping[str, Path]) -> str:
 
 def versions(packages: Iterable[str] = SOFTWARE) -> dict[str, str]:
     """Versions of the installed packages that matter to a result; nothing is imported."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {package: found for package in packages if (found := _version(package)) is not None}
+
+
+@cache
+def _version(package: str) -> str | None:
+    """One package's version; looked up once, as hundreds of sidecars name it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def sidecar(
