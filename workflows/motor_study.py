@@ -223,7 +223,23 @@ class Study:
         self.grids = [made.table for label, made in outcome.outputs.items() if label not in models]
         for label in outcome.failures:
             say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
-        return {label: (models[label], outcome.outputs[label]) for label in models if label in outcome.outputs}
+        found = {label: (models[label], outcome.outputs[label]) for label in models if label in outcome.outputs}
+        self._say_parameters(found)
+        return found
+
+    def _say_parameters(self, models: Mapping[str, tuple[Vae | Decomposition, Any]]) -> None:
+        """How many parameters the first fit of each network has, by part."""
+        seen = set()
+        for label, (model, outputs) in models.items():
+            if not isinstance(model, Vae) or (network := model.options.get("network", "mixer")) in seen:
+                continue
+            seen.add(network)
+            made = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
+            parts = {name: n for name, n in made["parameters_by_part"].items() if name != "total"}
+            told = ", ".join(f"{name} {n:,}" for name, n in parts.items())
+            self.console.print(f"{label}: {made['parameters']:,} parameters ({told})", markup=False, soft_wrap=True)
+            if network == "mixer":
+                self.console.print(made["note_on_44k"], markup=False, soft_wrap=True)
 
     def _task(self, model: Vae | Decomposition) -> TiVaeModel | IcaModel:
         given = {name: self.files.get(name) for name in ("subject_split", "vertices", "region", "pca", "reference",
