@@ -10,6 +10,9 @@ import pandas as pd
 
 from pydra_vae.bids.tables import read_table
 from pydra_vae.reports.surface_meshes import Meshes
+from pydra_vae.reports.surfaces import SurfaceView
+
+PER_MM = 2.2  # pixels of the largest pictures; twice as many as are shown, for screens of high density
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Cortex:
                     "vertices: give surfaces of the data's mesh"
                 )
         return found
+
+    @cached_property
+    def view(self) -> SurfaceView:
+        """The largest pictures; smaller ones are made of the same buffer."""
+        return SurfaceView.of(self.meshes, PER_MM)
 
     @cached_property
     def inside(self) -> np.ndarray:

@@ -19,7 +19,7 @@ from pydra_vae.reports.surfaces import COOL, WARM, SurfaceView, picture, scaled
 COLUMNS = 4  # models of the homunculus, at most
 FACTORS = 8  # rows of it without sub-tasks, at most
 QUANTILE = 0.995  # of |values|, that has the brightest colour
-PER_MM, PER_MM_CLUSTERS = 1.25, 2.2  # pixels; twice as many as are shown, for screens of high density
+SMALLER = 3  # pixels of the views' buffer for one of a map, along each side
 TOPS = ("r_top10", "r_top5", "r_top1")
 
 
@@ -54,8 +54,9 @@ def homunculus(tables: MotorTables) -> str:
     columns = [column for column in columns if set(column.maps) & set(rows)]
     if not rows or not columns:
         return ""
-    view = SurfaceView.of(cortex.meshes, PER_MM)
-    cells = [[_cell(cortex, view, column, row) for column in columns] for row in rows]
+    view = cortex.view.smaller(SMALLER)
+    line = view.borders(cortex.inside)
+    cells = [[_cell(cortex, view, line, column, row) for column in columns] for row in rows]
     return render(
         "homunculus.html",
         rows=[(subtask_name(row), line) for row, line in zip(rows, cells, strict=True)],
@@ -64,13 +65,13 @@ def homunculus(tables: MotorTables) -> str:
     )
 
 
-def _cell(cortex: Cortex, view: SurfaceView, column: Column, row: str) -> tuple[str, str]:
+def _cell(cortex: Cortex, view: SurfaceView, line: np.ndarray, column: Column, row: str) -> tuple[str, str]:
     values = column.maps.get(row)
     if values is None:
         return "", ""
     whole = cortex.whole(np.asarray(values, dtype=float))
     limit = float(np.nanquantile(np.abs(whole), QUANTILE))
-    painted = view.paint(scaled(whole, limit), cortex.inside)
+    painted = view.paint(scaled(whole, limit), line)
     return picture(painted, f"{column.title}: {subtask_name(row)}", 0.5), column.below.get(row, "")
 
 
@@ -137,14 +138,14 @@ def clusters(tables: MotorTables) -> str:
     cortex = tables.cortex
     if cortex is None or not files.clusters:
         return ""
-    view = SurfaceView.of(cortex.meshes, PER_MM_CLUSTERS)
-    shown = []
+    view, shown = cortex.view, []
     infos = [read_json(path) for path in files.clusters_info] or [{}] * len(files.clusters)
     for name, path, info in zip(files.cluster_names, files.clusters, infos, strict=True):
         labels = cortex.whole(cortex.load(path).astype(int), -1)
         share = info.get("contiguous_share")  # unknown of some
         scattered = share is not None and share < 0.5  # borders would hide them
-        painted = view.paint(cluster_colours(labels), cortex.inside if scattered else labels + 1, nearest=True)
+        lines = view.borders(cortex.inside if scattered else labels + 1)
+        painted = view.paint(cluster_colours(labels), lines, nearest=True)
         shown.append((name, picture(painted, f"Clusters, {name}", 0.5)))
     return render("clusters.html", pictures=shown)
 

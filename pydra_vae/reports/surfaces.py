@@ -1,19 +1,22 @@
 """Pictures of both hemispheres: each view of a mesh is drawn once, as triangle numbers; every map is then a lookup.
 
-A pixel knows the three vertices of the triangle that it shows and their weights, so that colouring one more map costs
-milliseconds and no renderer is needed. Background is transparent: a picture suits a light and a dark page.
+A pixel knows the three vertices of the triangle that it shows and their weights, so that no renderer is needed, and
+bare cortex is painted once, so that one more map costs what its own pixels cost. Background is transparent: a picture
+suits a light and a dark page.
 """
 
 import base64
 import html
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from pydra_vae.reports.surface_meshes import Meshes, normals
 
 FINE = 2  # pixels of the buffer for one of the picture, along each side: smooth edges
+WHOLE = 12  # the buffer's sides are multiples of it, so that pictures of several sizes can be made of it
 GAP = 3.0  # mm between views
 # Of a camera: what is right, up and towards the viewer, as axes of scanner space (x right, y anterior, z superior)
 CAMERAS = {
@@ -39,7 +42,7 @@ class SurfaceView:
     Attributes
     ----------
     shape : (h, w)
-        Of the buffer, `FINE` times the picture along each side.
+        Of the buffer, `fine` times the picture along each side.
     inside : (p,) int array
         Places of these pixels in the flattened buffer.
     vertices, weights : (p, 3) arrays
@@ -48,6 +51,8 @@ class SurfaceView:
         The corner of the largest weight.
     light, plain : (p,) arrays
         Brightness by the angle towards the viewer, and of bare cortex.
+    fine : int
+        Pixels of the buffer for one of the picture, along each side; divides `WHOLE`.
     """
 
     shape: tuple[int, int]
@@ -57,6 +62,7 @@ class SurfaceView:
     closest: np.ndarray
     light: np.ndarray
     plain: np.ndarray
+    fine: int = FINE
 
     @classmethod
     def of(cls, meshes: Meshes, per_mm: float = 1.2, layout=LAYOUT) -> "SurfaceView":
@@ -66,7 +72,7 @@ class SurfaceView:
         gap = round(GAP * scale)
         widths = [max(view[0].shape[1] for view in column) for column in columns]
         heights = [sum(view[0].shape[0] for view in column) + gap * (len(column) - 1) for column in columns]
-        height, width = (-(-size // FINE) * FINE for size in (max(heights), sum(widths) + gap * (len(columns) - 1)))
+        height, width = (-(-size // WHOLE) * WHOLE for size in (max(heights), sum(widths) + gap * (len(columns) - 1)))
         corners = np.full((height, width, 3), -1, np.int32)
         weights = np.zeros((height, width, 3), np.float32)
         light = np.zeros((height, width), np.float32)
@@ -86,15 +92,19 @@ class SurfaceView:
         plain = light * (weights * meshes.grey[corners]).sum(axis=1)
         return cls((height, width), inside, corners, weights, closest, light, plain.astype(np.float32))
 
-    def paint(self, colours: np.ndarray, areas: np.ndarray | None = None, nearest: bool = False) -> np.ndarray:
+    def smaller(self, fine: int) -> "SurfaceView":
+        """The same views for smaller pictures, of so many pixels of the buffer along each side."""
+        return replace(self, fine=fine)
+
+    def paint(self, colours: np.ndarray, lines: np.ndarray | None = None, nearest: bool = False) -> np.ndarray:
         """Colour the views.
 
         Parameters
         ----------
         colours : (n, 4) array
             Red, green, blue and opacity of each vertex of both meshes, in [0, 1].
-        areas : (n,) int array, optional
-            Labels whose borders are drawn.
+        lines : (p,) bool array, optional
+            Pixels of lines (`borders`).
         nearest : bool
             Whether a pixel takes the colour of its nearest vertex (labels) or a mean of three (values).
 
@@ -103,16 +113,36 @@ class SurfaceView:
         (h, w, 4) uint8 array
             Red, green, blue and opacity of the picture.
         """
-        rgb = np.repeat(self.plain[:, None], 3, axis=1)
         seen = colours[:, 3] > 0
-        at = np.flatnonzero(seen[self.closest] if nearest else seen[self.vertices].any(axis=1))
-        colour, opacity = self._colours(np.asarray(colours, np.float32), at, nearest)
-        rgb[at] = opacity * colour * self.light[at, None] + (1 - opacity) * rgb[at]
-        if areas is not None:
-            rgb[self._borders(areas[self.closest])] *= BORDER
-        picture = np.zeros((self.shape[0] * self.shape[1], 4), np.float32)
-        picture[self.inside, :3], picture[self.inside, 3] = rgb, 1
-        return _reduce(picture.reshape(*self.shape, 4))
+        a, b, c = self.vertices.T
+        shown = seen[self.closest] if nearest else seen[a] | seen[b] | seen[c]
+        changed = shown if lines is None else shown | lines
+        of_picture, bare = self._bare
+        touched = np.zeros(bare[..., 0].size, bool)
+        touched[of_picture[changed]] = True
+        at = np.flatnonzero(touched[of_picture])
+        rgb = np.repeat(self.plain[at, None], 3, axis=1)
+        coloured = shown[at]
+        colour, opacity = self._colours(np.asarray(colours, np.float32), at[coloured], nearest)
+        rgb[coloured] = opacity * colour * self.light[at[coloured], None] + (1 - opacity) * rgb[coloured]
+        if lines is not None:
+            rgb[lines[at]] *= BORDER
+        picture = bare.copy()
+        places = np.flatnonzero(touched)
+        picture.reshape(-1, 4)[places, :3] = _means(rgb, np.searchsorted(places, of_picture[at]), len(places))
+        return picture
+
+    @cached_property
+    def _bare(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel of the picture of each of the buffer's, and the picture of bare cortex."""
+        height, width = (size // self.fine for size in self.shape)
+        row, column = np.divmod(self.inside, self.shape[1])
+        of_picture = (row // self.fine) * width + column // self.fine
+        n = np.bincount(of_picture, minlength=height * width)
+        picture = np.zeros((height * width, 4), np.uint8)
+        picture[:, :3] = _means(self.plain[:, None], of_picture, height * width)
+        picture[:, 3] = (n / self.fine**2 * 255).round()
+        return of_picture, picture.reshape(height, width, 4)
 
     def _colours(self, colours: np.ndarray, at: np.ndarray, nearest: bool) -> tuple[np.ndarray, np.ndarray]:
         """Colour and opacity of some pixels; in a mean, colours weigh as much as they can be seen."""
@@ -123,10 +153,10 @@ class SurfaceView:
         opacity = weights.sum(axis=1, keepdims=True)
         return np.einsum("pk,pkc->pc", weights, colours[corners, :3]) / np.maximum(opacity, 1e-6), opacity
 
-    def _borders(self, labels: np.ndarray) -> np.ndarray:
-        """(p,) bool array: pixels beside one of another label."""
+    def borders(self, areas: np.ndarray) -> np.ndarray:
+        """(p,) bool array: pixels beside one of another label; `areas` (n,) are the labels of the vertices, from 0."""
         image = np.full(self.shape[0] * self.shape[1], -1, dtype=np.int64)
-        image[self.inside] = labels
+        image[self.inside] = areas[self.closest]
         image = image.reshape(self.shape)
         found = np.zeros(self.shape, bool)
         for here, there in (
@@ -187,13 +217,11 @@ def _barycentric(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
 
 
-def _reduce(picture: np.ndarray) -> np.ndarray:
-    """Means over the fine pixels of each coarse one; colours weigh by their opacity."""
-    h, w = (size // FINE for size in picture.shape[:2])
-    blocks = picture[: h * FINE, : w * FINE].reshape(h, FINE, w, FINE, 4)
-    opacity = blocks[..., 3].mean(axis=(1, 3))
-    rgb = (blocks[..., :3] * blocks[..., 3:]).mean(axis=(1, 3)) / np.maximum(opacity, 1e-6)[..., None]
-    return (np.clip(np.concatenate([rgb, opacity[..., None]], axis=-1), 0, 1) * 255).round().astype(np.uint8)
+def _means(colours: np.ndarray, groups: np.ndarray, n: int) -> np.ndarray:
+    """(n, c) uint8 array: means over groups of pixels of colours in [0, 1]; 0 of an empty group."""
+    size = np.maximum(np.bincount(groups, minlength=n), 1)
+    sums = np.stack([np.bincount(groups, channel, n) for channel in colours.T], axis=1)
+    return (np.clip(sums / size[:, None], 0, 1) * 255).round().astype(np.uint8)
 
 
 def scaled(values: np.ndarray, limit: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pydra_vae.reports import motor_maps
+from pydra_vae.reports import cortex
 from pydra_vae.reports.motor import MotorReport
 
 SECTIONS = [
@@ -20,8 +20,7 @@ SECTIONS = [
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
     """Small pictures: what is on them is tested elsewhere."""
-    monkeypatch.setattr(motor_maps, "PER_MM", 0.1)
-    monkeypatch.setattr(motor_maps, "PER_MM_CLUSTERS", 0.1)
+    monkeypatch.setattr(cortex, "PER_MM", 0.1)
 
 
 @pytest.fixture

@@ -101,9 +101,10 @@ def test_a_map_is_interpolated_and_what_has_no_value_is_grey(pair):
 def test_borders_lie_between_labels(pair):
     view = SurfaceView.of(Meshes.of(pair), 2, ((("L", "lateral"),),))
     labels = np.where(np.arange(12) == LEFT, 1, 0)
-    darker = view.paint(np.zeros((12, 4)), labels)[..., 0] < 0.75 * view.paint(np.zeros((12, 4)))[..., 0]
+    darker = view.paint(np.zeros((12, 4)), view.borders(labels))[..., 0] < 0.75 * view.paint(np.zeros((12, 4)))[..., 0]
     assert 0.01 < darker.mean() < 0.4
-    assert not (view.paint(np.zeros((12, 4)), np.ones(12, int))[..., 0] < view.paint(np.zeros((12, 4)))[..., 0]).any()
+    alike = view.paint(np.zeros((12, 4)), view.borders(np.ones(12, int)))
+    assert not (alike[..., 0] < view.paint(np.zeros((12, 4)))[..., 0]).any()
 
 
 def test_colours_are_warm_above_zero_cool_below_and_clear_at_zero():
