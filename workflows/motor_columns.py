@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydra_vae.workflows.motor_specs import MATCHED_BETA
-
 MODEL = {
     "model": "TI-VAE, β-VAE (-S: structural, -F: functional clusters), a control, or an ICA or PCA by what is "
     "independent and what it was fitted to",
     "k": "Number of factors",
-    "beta": "Weight of the total correlation beside the KL (TI-VAE), or of the KL (β-VAE): TI-VAE at 1 weighs the "
-    f"total correlation as a β-VAE at {MATCHED_BETA:g} does",
+    "beta": "Weight of the total correlation beside the KL averaged over factors (TI-VAE), or of that KL (β-VAE); a "
+    "TI-VAE at 0 is a β-VAE at 1",
     "seed": "Seed of weights and batches",
 }
 TASK = {
@@ -18,17 +16,43 @@ TASK = {
     "factor": "Number of the factor, from 0, with the highest |r| on the validation average",
     "sign": "Sign of that correlation",
     "r_validation": "Correlation with the expected response on the validation average",
-    "r_test": "The same factor on the test average, in the sign of the validation",
-    "p_shift": "Share of circular shifts of the regressors with a higher score",
+    "r_test": "Absolute correlation of the same factor on the test average",
+    "turned": "1 where its sign there differs from that on the validation average",
+    "p_shift": "(1 + circular shifts of the regressors that score no less) / (1 + shifts)",
     "chance": "Mean score under circular shifts, the paper's way",
     "chance_held_out": "The same, chosen on the validation and scored on the test average",
     "ceiling": "Correlation of the filtered with the unfiltered expected response",
     "paper_factor": "Factor with the highest |r| on the test average itself",
     "r_paper": "Its |r| there: chosen and scored on the same data, so optimistic",
+    "p_paper": "As p_shift, the paper's way",
     "readout": "Mean correlation of a ridge regression from all factors with the expected responses",
     "readout_r": "Correlation of a ridge regression from all factors with the expected response",
-    "subject_r_mean": "Mean over the test recordings of their own correlations",
+    "readout_chance": "Mean of the same under circular shifts",
+    "p_readout": "As p_shift, of the ridge regression",
+    "subject_r_mean": "Mean over the test recordings of their own correlations, in the sign of the validation average",
+    "subject_r_sd": "Standard deviation of the same",
     "n_test": "Test recordings",
+}
+FITS = {
+    **MODEL,
+    "r2_train": "1 - squared error over squares about each vertex's mean over a recording; some training recordings",
+    "r2_validation": "The same of validation recordings",
+    "r2_test": "The same of test recordings",
+    "gap": "r2_train - r2_test",
+    "pca_r2_train": "PCA of as many components, on the recordings of r2_train",
+    "pca_r2_test": "The same on those of r2_test",
+    "mse_test": "Mean squared error of test recordings, in squared units of the series",
+    "kl": "KL to the prior in nats a frame, summed over factors, of test recordings",
+    "mi": "Its part that is index-code mutual information",
+    "tc": "Its part that is total correlation over a recording's frames",
+    "dimension_wise": "Its part that is the KL of each factor's marginal, summed over factors",
+    "mean_log_sigma": "Log of the mean standard deviation of the posteriors",
+    "factor_r": "Mean |r| between factors",
+    "active_units": "Factors that are used",
+    "collapsed": "Whether the fit has collapsed",
+    **{name: f"As in the comparison: {name}" for name in ("r_validation", "r_test", "r_paper", "readout", "chance")},
+    "best_step": "Optimiser step whose weights were kept",
+    "seconds": "Wall time of the training",
 }
 COLUMNS: dict[str, dict[str, str]] = {
     "vertices": {
@@ -37,7 +61,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "label": "Label of the region",
     },
     "subject_split": {"part": "train, validation or test; all recordings of a person lie in one"},
-    "comparison": TASK | {"r_test": "Mean over the sub-tasks, chosen on validation, scored on test"},
+    "comparison": TASK
+    | {
+        "r_validation": "Highest |r| on the validation average, mean over the sub-tasks",
+        "r_test": "Mean over the sub-tasks of |r|, chosen on validation, scored on test",
+        "n_turned": "Sub-tasks whose factor has another sign on the test average than on the validation average",
+        "n_designs": "Different timings; averages are made within each",
+    },
     "scores": TASK,
     "subjects": {**MODEL, "r": "Correlation of the chosen factor with the recording's own expected response"},
     "courses": {
@@ -50,30 +80,21 @@ COLUMNS: dict[str, dict[str, str]] = {
         "coefficient": "Of all sub-tasks together, z-scored",
         "r2": "Share of the factor that they explain",
     },
-    "fits": {
-        **MODEL,
-        "r2_train": "1 - mean squared error over the variance about the mean, training recordings",
-        "r2_test": "The same of test recordings",
-        "gap": "r2_train - r2_test",
-        "pca_r2_test": "PCA of as many components, on the same recordings",
-        "kl": "KL to the prior in nats, a frame and factor",
-        "mi": "Its part that is index-code mutual information",
-        "tc": "Its part that is total correlation over a recording's frames",
-        "dimension_wise": "Its part that is the KL of each factor's marginal",
-        "mean_log_sigma": "Mean log of the posterior's standard deviation",
-        "factor_r": "Mean |r| between factors",
-        "collapsed": "Whether the fit has collapsed",
-    },
+    "fits": FITS,
+    "sweep": FITS,
     "map_scores": {
         **MODEL,
-        "reading": "variance of the decoded surface; or an ICA map times its sign of r (signed), or as |map| (abs)",
+        "reading": "variance of the decoded surface, or its root (sd); an ICA map times its sign of r (signed), or "
+        "|map| (abs)",
         "r_all": "Correlation with the reference over all vertices",
         "r_top10": "The same over the 10 % highest of the reference",
         "r_top5": "The same over 5 %",
         "r_top1": "The same over 1 %",
-        "sparsity": "Hoyer's measure: 0 flat, 1 a single vertex",
-        "spread_mm": "Geodesic distance from the peak, mean weighted by the map",
-        "lateralisation": "(left - right) / (left + right) of the map's mass",
+        "others_r_all": "Mean correlation with the other sub-tasks' references over all vertices, the control of r_all",
+        "others_r_top10": "The same where these are highest",
+        "sparsity": "Hoyer's measure of amplitudes: 0 flat, 1 a single vertex",
+        "spread_mm": "Geodesic distance from the peak of a vertex's hemisphere, mean weighted by squared amplitude",
+        "lateralisation": "(left - right) / (left + right) of the mean squared amplitude of a vertex",
     },
 }
 

@@ -14,7 +14,7 @@ from pydra_vae.tasks.hrf_regression import HrfRegression
 from pydra_vae.tasks.ica import Ica
 from pydra_vae.tasks.prepare_surface import PrepareSurface
 from pydra_vae.tasks.spectral_clusters import SpectralClusters
-from pydra_vae.workflows.motor_specs import FAMILIES, MATCHED_BETA, Decomposition, Vae, decompositions, grid_of, vaes
+from pydra_vae.workflows.motor_specs import BVAE_BETA, FAMILIES, Decomposition, Vae, decompositions, grid_of, vaes
 from pydra_vae.workflows.parameters import filled
 
 STEPS = {
@@ -71,7 +71,7 @@ def chosen_models(options: argparse.Namespace) -> tuple[list[Vae], list[Decompos
     seeds = options.seeds if options.seeds is not None else (PAPER_SEEDS if paper else SEEDS)
     families = options.models or [name for name in FAMILIES if paper or name != "bvae-f"]
     weight = 1.0 if options.tc_weight is None else options.tc_weight
-    beta = MATCHED_BETA if options.bvae_beta is None else options.bvae_beta
+    beta = BVAE_BETA if options.bvae_beta is None else options.bvae_beta
     return vaes(families, sizes, seeds, weight, beta), decompositions(sizes)
 
 

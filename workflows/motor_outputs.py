@@ -29,6 +29,7 @@ TABLES = {
     "comparison": "Every model's correlation with the task, beside chance, ceiling and the paper's way of scoring",
     "scores": "The same for each sub-task",
     "fits": "Reconstruction, terms of the loss and collapse verdict of every fit",
+    "sweep": "The same of the fits of a grid over factors, β and seeds (--grid)",
     "subjects": "Correlation of each recording's factors with the task",
     "courses": "Best factor of each sub-task over the test average, beside the expected response",
     "glm": "Every factor explained by all sub-tasks together",

@@ -25,11 +25,13 @@ GATHERED = {
 }
 # The same for tables that do not say which model they are of.
 NAMED = {"distances": "distances", "silhouette": "silhouette"}
+# Tables that no single model has: the grid's scores, and the agreement of seeds.
+ACROSS = ("sweep", "consistency")
 
 UNSHOWN = ("glm", "distances", "silhouette")  # the report takes the last two model by model
 
 
-@workflow.define(outputs={"report": File, **dict.fromkeys((*GATHERED, *NAMED, "consistency"), File | None)})
+@workflow.define(outputs={"report": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
 def MotorComparison(
     subject_split: File,
     tables: Options = EMPTY,
@@ -44,7 +46,7 @@ def MotorComparison(
     subject_split : file
         That of SplitSubjects.
     tables : dict
-        For each of `GATHERED` and `NAMED` that is there: model → path.
+        For each of `GATHERED` and `NAMED` that is there: model → path; "sweep": part of the grid → path.
     factors, seeds : dict
         Model → path of its factors, and its seed, of models that were fitted from several seeds.
     report : dict
@@ -63,4 +65,4 @@ def MotorComparison(
         )
         found["consistency"] = workflow.add(agreement).consistency
     page = workflow.add(MotorReport(**{name: found[name] for name in found if name not in UNSHOWN}, **report))
-    return (page.report, *(found.get(name) for name in (*GATHERED, *NAMED, "consistency")))
+    return (page.report, *(found.get(name) for name in (*GATHERED, *NAMED, *ACROSS)))

@@ -30,7 +30,7 @@ from pydra_vae.workflows.motor_inputs import all_parameters, chosen_grid, given_
 from pydra_vae.workflows.motor_models import IcaModel, TiVaeGrid, TiVaeModel
 from pydra_vae.workflows.motor_outputs import Delivery
 from pydra_vae.workflows.motor_parts import RecordingSeries, SurfaceGeometry
-from pydra_vae.workflows.motor_report import GATHERED, NAMED, MotorComparison
+from pydra_vae.workflows.motor_report import ACROSS, GATHERED, NAMED, MotorComparison
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
 from pydra_vae.workflows.program import running, say
 
@@ -302,7 +302,7 @@ class Study:
         delivery = self._delivery()
         tables = {name: _paths(models, output) for name, output in (GATHERED | NAMED).items()}
         if self.grids:
-            tables["fits"] |= {f"grid {n}": str(path) for n, path in enumerate(self.grids)}
+            tables["sweep"] = {f"grid {n}": str(path) for n, path in enumerate(self.grids)}
         for name in ("scores", "map_scores", "subjects", "courses", "summary"):
             gathered = "comparison" if name == "summary" else name
             tables[gathered] |= {f"{k} rotated": v for k, v in _paths(models, f"rotated_{name}").items()}
@@ -330,7 +330,7 @@ class Study:
 
         def deliver(label: str, outputs: Any) -> None:
             if label == "comparison":
-                made = {name: getattr(outputs, name) for name in (*GATHERED, *NAMED, "consistency", "report")}
+                made = {name: getattr(outputs, name) for name in (*GATHERED, *NAMED, *ACROSS, "report")}
                 delivery.tables(made | self._surface_tables())
             else:
                 delivery.factors(models[label.removeprefix("factors of ")][0], Path(outputs.tables))

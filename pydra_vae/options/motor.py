@@ -117,7 +117,7 @@ def _models(parser: Parser) -> None:
     group.add("--latent-dims", type=positive, nargs="+", metavar="K", help="numbers of factors (default: 8 16)")
     group.add("--tc-weight", type=from_zero, metavar="B", help="β of TI-VAE: weight of the TC (default: 1)")
     group.add("--bvae-beta", type=from_zero, metavar="B",
-              help="β of the β-VAE (default: 2, which weighs the TC as TI-VAE does at β = 1)")  # fmt: skip
+              help="β of the β-VAE (default: 2; at 1 it is a TI-VAE at β = 0)")  # fmt: skip
     group.add("--seeds", type=whole, nargs="+", metavar="N", help="(default: 42 1337)")
     group.add("--grid", choices=("paper", "beta"),
               help="fits over k, β and seeds for figure 2A; beta: the sizes and seeds above × 5 β; paper: the paper's"

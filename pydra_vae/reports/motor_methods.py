@@ -85,9 +85,9 @@ def _models(tables: MotorTables) -> Iterator[Paragraph]:
         f"{listed(dict.fromkeys(families))}: each frame is gathered by clusters, mixed within and across them "
         "(Tolstikhin et al., 2021) with weights that clusters and hemispheres share, and passed to a causal gated "
         "recurrent unit (Cho et al., 2014) whose states give the mean and variance of each factor at each frame. "
-        "The loss is the negative evidence lower bound plus β times the total correlation of the factors over the "
-        "frames of a recording (after Chen et al., 2018); in a β-VAE (Higgins et al., 2017) β weighs the whole KL "
-        "instead."
+        "The loss is the negative evidence lower bound, its KL averaged over factors and frames, plus β times the "
+        "total correlation of the factors over the frames of a recording (after Chen et al., 2018); in a β-VAE "
+        "(Higgins et al., 2017) β weighs the whole KL instead."
         f"{how}",
         ("tolstikhin", "cho", "chen", "higgins", *(("lsuv",) if config.get("initialisation") == "lsuv" else ())),
     )
@@ -109,7 +109,8 @@ def _scores(tables: MotorTables) -> Iterator[Paragraph]:
             "Scores: sub-tasks were convolved with a haemodynamic response and filtered as the data; averages are over "
             "recordings of the same timing. For each sub-task the factor with the largest |r| on the validation "
             "average is scored on the test average. Null: regressors shifted in time round the end. Read-out: ridge "
-            "regression from all factors, fitted on the training average.",
+            "regression from all factors, fitted on single training recordings, its penalty chosen on the validation "
+            "average.",
             (),
         )
     if tables.given("map_scores"):

@@ -167,21 +167,14 @@ class MotorTables(Tables):
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        """One row a fit: model, k, beta, seed, r_test, r_validation (where known) and what the summaries add."""
+        """One row a fit: model, k, beta, seed, r_test, r_validation (where known) and what the tables add."""
         found = [self(name) for name in ("comparison", "sweep") if self(name) is not None]
         if not found:
             return pd.DataFrame(columns=[*KEY, "r_test", "r_validation", "chance"])
         table = pd.concat(found, ignore_index=True)
         table["beta"] = pd.to_numeric(table["beta"], errors="coerce")
         table = table.drop_duplicates(KEY, ignore_index=True)  # the first: of the comparison
-        scores = self("scores")
-        if scores is not None and "r_validation" in scores:
-            chosen = scores.assign(size=pd.to_numeric(scores["r_validation"], errors="coerce").abs())
-            keys = [name for name in KEY if name in scores]
-            means = chosen.groupby(keys, dropna=False)["size"].mean().rename("r_validation").reset_index()
-            table = table.drop(columns="r_validation", errors="ignore").merge(means, on=keys, how="left")
-        elif "r_validation" not in table:
-            table["r_validation"] = np.nan
+        table = table.assign(r_validation=pd.to_numeric(table.get("r_validation", np.nan), errors="coerce"))
         return table[np.isfinite(pd.to_numeric(table["r_test"], errors="coerce"))].reset_index(drop=True)
 
     @property

@@ -57,8 +57,8 @@ class TaskScores:
     subjects : (S_test,) int array
         Numbers of the test recordings with events.
     overall : dict
-        Means over sub-tasks of r_test, chance, chance_held_out, r_paper, readout, readout_chance, ceiling;
-        p_shift, p_paper and p_readout of those means; subject_r_mean, subject_r_sd over subjects' means; and
+        Means over sub-tasks of |r_validation|, r_test, chance, chance_held_out, r_paper, readout, readout_chance,
+        ceiling; p_shift, p_paper and p_readout of those means; subject_r_mean, subject_r_sd over subjects' means; and
         n_subtasks, n_turned, n_designs, n_train, n_validation, n_test (recordings with events).
     """
 
@@ -132,7 +132,7 @@ def task_scores(
     signed = sign * np.take_along_axis(on_test, chosen[:, None], axis=1)[:, 0]
     held_out = np.abs(signed)
     turned = np.where(np.isnan(signed[0]), np.nan, signed[0] < 0)
-    paper = np.abs(on_test).max(axis=1)
+    largest, paper = (np.abs(r).max(axis=1) for r in (on_validation, on_test))
     read = readout(means["train"], means["validation"], means["test"], shifts)
     subjects = np.flatnonzero((np.asarray(part) == "test") & (design >= 0))
     subject_r = _subject_r(factors, regressors, subjects, chosen[0], sign[0])
@@ -141,7 +141,7 @@ def task_scores(
     return TaskScores(
         factor=np.where(np.isnan(sign[0]), -1, chosen[0]),
         sign=sign[0],
-        r_validation=sign[0] * np.abs(on_validation[0]).max(axis=0),
+        r_validation=sign[0] * largest[0],
         r_test=held_out[0],
         turned=turned,
         p_shift=_p(held_out),
@@ -156,6 +156,7 @@ def task_scores(
         subject_r=subject_r,
         subjects=subjects,
         overall={
+            "r_validation": float(_nanmean(largest[:1])[0]),
             **_overall(nulls, ceiling, subject_r),
             "n_turned": int(np.nansum(turned)),
             "n_designs": len(np.unique(design[design >= 0])),

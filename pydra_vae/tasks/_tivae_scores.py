@@ -10,7 +10,7 @@ from pydra_vae.stats.tivae_scores import Reconstruction, factor_correlation, jud
 from pydra_vae.tasks._recordings import Regressors, Split
 
 PARTS = ("train", "validation", "test")
-TASK = ("r_test", "r_paper", "readout", "chance")
+TASK = ("r_validation", "r_test", "r_paper", "readout", "chance")
 AT_LEAST = 10  # training recordings that are reconstructed
 JUDGED_FRAMES = 1000
 

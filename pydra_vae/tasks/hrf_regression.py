@@ -15,9 +15,9 @@ SCORES = (
     "subject_r_mean", "subject_r_sd", "n_test",
 )  # fmt: skip
 SUMMARY = (
-    "r_test", "p_shift", "chance", "chance_held_out", "r_paper", "p_paper", "readout", "p_readout", "readout_chance",
-    "ceiling", "subject_r_mean", "subject_r_sd", "n_subtasks", "n_turned", "n_designs", "n_train", "n_validation",
-    "n_test",
+    "r_validation", "r_test", "p_shift", "chance", "chance_held_out", "r_paper", "p_paper", "readout", "p_readout",
+    "readout_chance", "ceiling", "subject_r_mean", "subject_r_sd", "n_subtasks", "n_turned", "n_designs", "n_train",
+    "n_validation", "n_test",
 )  # fmt: skip
 SUBJECTS = ("label", "person", "subtask", "factor", "r")
 COURSES = ("subtask", "design", "frame", "factor_value", "regressor")
@@ -67,8 +67,8 @@ def HrfRegression(
         all factors, fitted on the training recordings, its penalty chosen on the validation average, scored on the test
         average), readout_chance, subject_r_mean and _sd (each test recording by itself), n_test. Empty without events.
     summary : file
-        TSV, one row: means over the sub-tasks, p of the means, n_subtasks, n_turned, n_designs, n_train,
-        n_validation, n_test.
+        TSV, one row: means over the sub-tasks (of r_validation without its sign), p of the means, n_subtasks, n_turned,
+        n_designs, n_train, n_validation, n_test.
     subjects : file
         TSV: label, person, subtask, factor, r of each test recording, times the sign.
     courses : file

@@ -56,8 +56,8 @@ def ScoreTiVae(
         TSV of one row: setting, model, k, beta, seed (of the fit); r2_train, r2_validation, r2_test, gap (train less
         test), pca_r2_test, pca_r2_train, mse_test; of the test recordings kl, mi, tc, dimension_wise (nats a frame; the
         last three sum to the first), mean_log_sigma (log of the mean σ), factor_r (mean absolute r between factors),
-        active_units, collapsed; r_test, r_paper, readout, chance (means over sub-tasks, as in HrfRegression; n/a
-        without regressors); parameters, best_step, seconds.
+        active_units, collapsed; r_validation, r_test, r_paper, readout, chance (means over sub-tasks, as in
+        HrfRegression; n/a without regressors); parameters, best_step, seconds.
     verdict : file
         JSON of the collapse detector on held-out frames, with warnings.
     """

@@ -106,5 +106,8 @@ def test_terms_and_their_weights():
 
 def test_beta_vae_at_one_is_tivae_at_zero():
     assert tivae_weights(D, 0.0) == tivae_weights(D, 1.0, "beta-vae")
+    # the total correlation counts in the KL too, which is averaged over factors
+    ours = tivae_weights(D, 2.0)
+    assert ours["kl"] + ours["tc"] == pytest.approx(tivae_weights(D, 1 + 2 * D, "beta-vae")["kl"])
     with pytest.raises(ValueError, match="kind is 'vae'"):
         tivae_weights(D, 1.0, "vae")

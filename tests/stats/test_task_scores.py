@@ -52,6 +52,7 @@ def test_the_paper_s_score_is_never_below_ours():
         scores = task_scores(factors, regressors, PART, n_permutations=20)
         assert (scores.r_paper >= scores.r_test - 1e-12).all()
         assert scores.overall["r_paper"] == pytest.approx(scores.r_paper.mean())
+        assert scores.overall["r_validation"] == pytest.approx(np.abs(scores.r_validation).mean())
 
 
 def test_p_is_uniform_where_nothing_is_planted():

@@ -21,7 +21,7 @@ NAMES = ("left_hand", "right_hand", "left_foot", "right_foot", "tongue")
 SCORE = [
     "setting", "model", "k", "beta", "seed", "r2_train", "r2_validation", "r2_test", "gap", "pca_r2_test",
     "pca_r2_train", "mse_test", "kl", "mi", "tc", "dimension_wise", "mean_log_sigma", "factor_r", "active_units",
-    "collapsed", "r_test", "r_paper", "readout", "chance", "parameters", "best_step", "seconds",
+    "collapsed", "r_validation", "r_test", "r_paper", "readout", "chance", "parameters", "best_step", "seconds",
 ]  # fmt: skip
 
 

@@ -138,9 +138,9 @@ def test_what_failed_is_told_where_it_belongs(motor_of, tmp_path, undrawn):
 
 
 def test_without_a_validation_score_the_choice_is_said_to_be_optimistic(motor_of, tmp_path, undrawn):
-    scores = pd.read_csv(motor_of()["scores"], sep="\t").drop(columns="r_validation")
-    scores.to_csv(tmp_path / "scores.tsv", sep="\t", index=False)
-    page = write(tmp_path, {**motor_of(), "scores": tmp_path / "scores.tsv"})
+    summary = pd.read_csv(motor_of()["comparison"], sep="\t").drop(columns="r_validation")
+    summary.to_csv(tmp_path / "comparison.tsv", sep="\t", index=False)
+    page = write(tmp_path, {**motor_of(), "comparison": tmp_path / "comparison.tsv"})
     assert "chosen on the test part, for want of others: optimistic" in section(page, "paper")
 
 

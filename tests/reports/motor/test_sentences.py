@@ -113,11 +113,11 @@ def test_the_feet_are_named_with_their_rank():
     assert say.nearest([("a", "b", 1.0), ("a", "c", 2.0)]).verdict == OPEN and say.nearest(pairs[:1]) is None
 
 
-def tables_of(tmp_path, comparison, scores):
+def tables_of(tmp_path, **given):
     from types import SimpleNamespace
 
-    paths = {"sweep": None}
-    for name, rows in (("comparison", comparison), ("scores", scores)):
+    paths = {"comparison": None, "sweep": None}
+    for name, rows in given.items():
         paths[name] = tmp_path / f"{name}.tsv"
         pd.DataFrame(rows).to_csv(paths[name], sep="\t", index=False, na_rep="n/a")
     return MotorTables(SimpleNamespace(**paths))
@@ -126,15 +126,23 @@ def tables_of(tmp_path, comparison, scores):
 def test_beta_and_variants_are_chosen_on_validation_not_on_test(tmp_path):
     fits = [("TI-VAE-S", 0.0, 0.9, 0.9), ("TI-VAE-S", 1.0, 0.4, 0.6), ("TI-VAE-S", 2.0, 0.7, 0.5),
             ("spatial FastICA, mean", np.nan, 0.8, 0.2), ("temporal FastICA, mean", np.nan, 0.3, 0.3)]  # fmt: skip
-    keys = [{"model": m, "k": 8, "beta": b, "seed": 0} for m, b, *_ in fits]
-    summary = [{**key, "r_test": test, "chance": 0.2} for key, (*_, test, _) in zip(keys, fits, strict=True)]
-    scores = [{**key, "subtask": s, "factor": 0, "r_validation": -v, "r_test": 0.1}
-              for key, (*_, v) in zip(keys, fits, strict=True) for s in "ab"]  # fmt: skip
-    tables = tables_of(tmp_path, summary, scores)
+    summary = [{"model": m, "k": 8, "beta": b, "seed": 0, "r_test": test, "r_validation": v, "chance": 0.2}
+               for m, b, test, v in fits]  # fmt: skip
+    tables = tables_of(tmp_path, comparison=summary)
     ours = tables.chosen("TI-VAE-S", 8)
     assert (ours.beta, ours.mean, ours.on) == (1.0, 0.4, "validation")  # not β = 0, the control of the term
     assert tables.best(8, ["spatial FastICA, mean", "temporal FastICA, mean"]).model == "temporal FastICA, mean"
     assert tables.chosen("TI-VAE-S", 16) is None and tables.main == "TI-VAE-S" and tables.size == 8
+
+
+def test_beta_is_chosen_among_the_fits_of_the_grid_too(tmp_path):
+    def row(beta, test, validation):
+        named = {"model": "TI-VAE-S", "k": 8, "beta": beta, "seed": 0}
+        return {**named, "r_test": test, "r_validation": validation, "chance": 0.2}
+
+    tables = tables_of(tmp_path, comparison=[row(1.0, 0.4, 0.5)], sweep=[row(1.0, 0.4, 0.5), row(2.0, 0.3, 0.6)])
+    assert (tables.chosen("TI-VAE-S", 8).beta, tables.chosen("TI-VAE-S", 8).on) == (2.0, "validation")
+    assert tables.results["beta"].tolist() == [1, 2]
 
 
 def test_labels_name_only_what_they_name():
@@ -150,7 +158,7 @@ def test_of_many_fits_those_of_the_claims_are_shown(tmp_path):
     rows = [
         {"model": m, "k": k, "beta": b, "seed": s, "r_test": r, "chance": 0.2} for m, k, b, r in fits for s in (0, 1)
     ]
-    tables = tables_of(tmp_path, rows, [{"model": "x", "k": 8, "seed": 0, "subtask": "a", "factor": 0, "r_test": 0.1}])
+    tables = tables_of(tmp_path, comparison=rows)
     labels = [f"{m} k={k}" + (f" beta={b:g} seed={s}" if b == b else "") for m, k, b, _ in fits for s in (1, 0)]
     assert tables.picked(labels, 3) == [
         "TI-VAE-S k=8 beta=1 seed=0",
