@@ -116,6 +116,13 @@ def test_a_validation_costs_a_tenth_of_the_training_between(small):
         assert 2 <= len(rows) <= 40 and len(rows) * 100 * 0.85 <= max(0.1 * seen, 2 * 100)
 
 
+def test_the_paper_s_recipe_validates_on_every_recording():
+    made = sheets(side=4, blocks=1, n_frames=20, parts=(16, 9, 1))
+    given = problem(made, recipe=tivae_recipe("paper"))
+    rows, _ = _training(replace(given, crop=None), _recordings(given, CPU)).member.passes()[0]
+    assert rows.tolist() == list(range(16, 25))
+
+
 def test_test_recordings_are_not_read(small):
     spoiled = replace(small, arrays=[*small.arrays[:-1], np.full_like(small.arrays[-1], np.nan)])
     assert same_weights(fit_tivae(problem(small))[0], fit_tivae(problem(spoiled))[0])
