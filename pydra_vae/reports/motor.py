@@ -22,8 +22,8 @@ class MotorReport:
 
     Attributes
     ----------
-    comparison, scores, subjects, courses : Path or None
-        HrfRegression of all models, gathered: summary, scores, subjects, courses.
+    comparison, scores, subjects, courses, glm : Path or None
+        HrfRegression of all models, gathered: summary, scores, subjects, courses, glm.
     fits, sweep : Path or None
         ScoreTiVae of all models; of the fits over β and seeds.
     map_scores : Path or None
@@ -58,6 +58,8 @@ class MotorReport:
         ProjectReference: (n, V) maps and their names.
     configs : sequence of Path
         model.json of some fits, for parameters by part.
+    histories : sequence of Path
+        history.tsv of the same fits; may be empty.
     config_names : sequence of str
         Labels of these.
     subject_split : Path or None
@@ -76,6 +78,7 @@ class MotorReport:
     fits: Path | None = None
     subjects: Path | None = None
     courses: Path | None = None
+    glm: Path | None = None
     sweep: Path | None = None
     map_scores: Path | None = None
     maps: Sequence[Path] = ()
@@ -101,6 +104,7 @@ class MotorReport:
     reference: Path | None = None
     reference_names: Path | None = None
     configs: Sequence[Path] = ()
+    histories: Sequence[Path] = ()
     config_names: Sequence[str] = ()
     subject_split: Path | None = None
     series_info: Path | None = None
@@ -141,7 +145,7 @@ class MotorReport:
             ("map_models", "maps"),
             ("cluster_names", "clusters", "clusters_quality", "clusters_info"),
             ("embedding_models", "embedding", "distances", "silhouette"),
-            ("config_names", "configs"),
+            ("config_names", "configs", "histories"),
         ):
             n = len(getattr(self, labels))
             for name in lists:
@@ -160,7 +164,7 @@ def _lead(files: MotorReport, tables: MotorTables) -> str:
         parts.append(f"{count(split['person'].nunique(), 'person', 'persons')} ({', '.join(n)})")
     models = tables.families()
     parts += [count(len(models), "kind of model", "kinds of models")] if models else []
-    parts += [f"{count(len(tables.results), 'fit')}"] if models else []
+    parts += [count(len(tables.results), "set of factors", "sets of factors")] if models else []
     if files.title and files.dataset:
         parts.append(files.dataset)
     if names := failed_names(tables):

@@ -25,6 +25,7 @@ from pydra_vae.reports.motor_tables import (
     MotorTables,
     is_temporal,
     kind_of,
+    title_of,
 )
 
 LIMBS = ("hand", "foot", "arm", "leg", "finger", "toe")
@@ -136,9 +137,10 @@ def _sharing(tables: MotorTables) -> Iterator[Claim]:
         )  # fmt: skip
     if pairs := pairs_with(tables, ["random clusters"]):
         ours, random = pairs[0]
+        r2 = tuple(fit_mean(tables, c.model, c.k, c.beta, "r2_test") for c in pairs[0])
         yield Claim(
             "bias", "Clusters along the surface are a useful inductive bias", "no number", say.spread_over(ours),
-            f"random clusters: {say.spread_over(random)}", say.bias(ours, random),
+            f"random clusters: {say.spread_over(random)}", say.bias(ours, random, r2),
         )  # fmt: skip
     configs = [(Key.parse(label), read_json(path)) for label, path in zip(*_configs(tables), strict=True)]
     ours = [config for key, config in configs if kind_of(key.model) == OURS and config.get("parameters")]
@@ -214,24 +216,35 @@ def _maps(tables: MotorTables) -> Iterator[Claim]:
     ica = tables.families(ICA)
     control = tables.best(tables.size, [m for m in ica if is_temporal(m)]) or tables.best(tables.size, ica)
     yield from _agreement(tables, ours, control)
-    functional = tables.chosen(FUNCTIONAL, tables.size)
-    spreads = [
-        map_means(tables, c, readings(c.model)[1], ["spread_mm"]).get("spread_mm", np.nan) if c is not None else np.nan
-        for c in (ours, functional, control)
-    ]
-    if functional is not None and ours.model != FUNCTIONAL and np.isfinite(spreads[:2]).all():
-        yield Claim(
-            "local", "Maps of structural sharing are more local than those of functional sharing", "no number",
-            f"{fixed(spreads[0], 1)} mm",
-            f"functional: {fixed(spreads[1], 1)} mm" + (f"; ICA: {fixed(spreads[2], 1)} mm" if control else ""),
-            say.local(*spreads),
-        )  # fmt: skip
+    yield from _local(tables)
     right, n = opposite(tables, ours)
     if n:
         beside = opposite(tables, control)
         yield Claim(
             "homunculus", "Maps follow the motor homunculus", "Fig. 3, no number", f"{right} of {n} limbs opposite",
-            f"ICA: {beside[0]} of {beside[1]}" if beside[1] else MISSING, say.homunculus(right, n, *beside),
+            f"ICA: {beside[0]} of {beside[1]}" if beside[1] else MISSING,
+            say.homunculus((right, n), beside, own_reference(tables, ours)),
+        )  # fmt: skip
+
+
+def _local(tables: MotorTables) -> Iterator[Claim]:
+    """Structural beside functional sharing, at the number of factors that has both; the chosen one if it has."""
+    both = [ours.k for ours, _ in pairs_with(tables, [FUNCTIONAL])] if tables.main != FUNCTIONAL else []
+    if not both:
+        return
+    k = tables.size if tables.size in both else both[-1]
+    ica = tables.families(ICA)
+    control = tables.best(k, [m for m in ica if is_temporal(m)]) or tables.best(k, ica)
+    spreads = [
+        map_means(tables, c, readings(c.model)[1], ["spread_mm"]).get("spread_mm", np.nan) if c is not None else np.nan
+        for c in (tables.chosen(tables.main, k), tables.chosen(FUNCTIONAL, k), control)
+    ]
+    if np.isfinite(spreads[:2]).all():
+        yield Claim(
+            "local", "Maps of structural sharing are more local than those of functional sharing", "no number",
+            f"{fixed(spreads[0], 1)} mm (k = {k})",
+            f"functional: {fixed(spreads[1], 1)} mm" + (f"; ICA: {fixed(spreads[2], 1)} mm" if control else ""),
+            say.local(*spreads, k),
         )  # fmt: skip
 
 
@@ -273,6 +286,21 @@ def opposite(tables: MotorTables, chosen: Chosen | None) -> tuple[int, int]:
     return right, n
 
 
+def own_reference(tables: MotorTables, chosen: Chosen) -> tuple[int, int]:
+    """How many maps agree with the reference of their sub-task more than with those of the others, and of how many.
+
+    Over the first seed's maps, as amplitudes.
+    """
+    table = tables("map_scores")
+    if table is None or "others_r_all" not in table:
+        return 0, 0
+    found = map_rows(table, chosen)
+    found = found[found["reading"] == readings(chosen.model)[1]].drop_duplicates("subtask")
+    r, others = (pd.to_numeric(found[name], errors="coerce") for name in ("r_all", "others_r_all"))
+    known = np.isfinite(r) & np.isfinite(others)
+    return int((r[known] > others[known]).sum()), int(known.sum())
+
+
 def silhouettes(tables: MotorTables) -> dict[str, pd.Series]:
     """The silhouette in the space of all factors, by the label of its embedding."""
     from pydra_vae.bids.tables import read_table
@@ -292,13 +320,15 @@ def _trajectories(tables: MotorTables) -> Iterator[Claim]:
     found = silhouettes(tables)
     labels = tables.picked(list(found), len(found))
     ours = [found[label] for label in labels if kind_of(Key.parse(label).model) == OURS]
-    ica = [row for label, row in found.items() if kind_of(Key.parse(label).model) == ICA]
+    ica = {title_of(label): row for label, row in found.items() if kind_of(Key.parse(label).model) == ICA}
+    known = {name: float(row["value"]) for name, row in ica.items() if np.isfinite(float(row["value"]))}
     if not ours or not np.isfinite(float(ours[0]["value"])):
         return
     value, null, p = (float(ours[0][name]) for name in ("value", "null_mean", "p"))
-    beside = max((float(row["value"]) for row in ica), default=np.nan)
-    control = f"shifted labels: {fixed(null)}" + (f"; ICA: {fixed(beside)}" if np.isfinite(beside) else "")
+    best = max(known, key=known.__getitem__, default="")
+    beside = known.get(best, np.nan)
+    control = f"shifted labels: {fixed(null)}" + (f"; ICA: {fixed(beside)}" if best else "")
     yield Claim(
         "trajectories", "Sub-tasks form clear clusters in the space of the factors (t-SNE)", "Fig. 4, no number",
-        f"silhouette {fixed(value)}", control, say.trajectories(value, null, p, beside),
+        f"silhouette {fixed(value)}", control, say.trajectories(value, null, p, beside, best),
     )  # fmt: skip

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from markupsafe import escape
+
 from pydra_vae.reports import motor_figures as draw
-from pydra_vae.reports.formats import count, fixed, number
-from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, Claim, Finding
+from pydra_vae.reports import motor_figures_scores as draw_scores
+from pydra_vae.reports.formats import count, fixed, glued, number
+from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, OPEN, Claim, Finding
 from pydra_vae.reports.group_missing import failed
 from pydra_vae.reports.group_tables import rows
 from pydra_vae.reports.group_words import findings, folded, table_of
@@ -17,10 +20,12 @@ from pydra_vae.reports.motor_more_sections import controls, planted
 from pydra_vae.reports.motor_sections_fits import fits, sharing
 from pydra_vae.reports.motor_sections_maps import maps, trajectories
 from pydra_vae.reports.motor_sentences import spread_over, versus
+from pydra_vae.reports.motor_short import in_short
 from pydra_vae.reports.motor_tables import (
     FUNCTIONAL,
     ICA,
     OURS,
+    PCA,
     Chosen,
     MotorTables,
     is_papers,
@@ -31,6 +36,10 @@ from pydra_vae.reports.motor_tables import (
 from pydra_vae.reports.pages import Section, figure, render
 
 SOURCE = "TI-VAE paper"
+SET = (
+    "How well ICA and PCA do is no independent finding here: the sizes of the simulated signals were set so that they "
+    "score about 0.4 to 0.8 (see Planted and found)."
+)
 
 
 def sections(tables: MotorTables) -> list[Section]:
@@ -59,15 +68,30 @@ def claims(found: Sequence[Claim], tables: MotorTables) -> str:
     if not found:
         return ""
     verdicts = [claim.finding.verdict for claim in found]
-    n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS)}
+    n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS, OPEN)}
     what = "simulated recordings" if tables.files.simulated else "recordings"
     lead = (
-        f"Of {count(sum(n.values()), 'claim')} that can be decided on these {what}, {n[AGREES]} hold beyond their "
-        f"control, {n[ALSO]} hold for the control as well, and {n[DIFFERS]} do not hold. β, variants of ICA and "
+        f"Of {count(sum(n.values()), 'claim')} that these {what} speak to, {verb(n[AGREES], 'hold')} beyond the "
+        f"control, {verb(n[ALSO], 'hold')} for the control as well, {n[DIFFERS]} "
+        f"{'does' if n[DIFFERS] == 1 else 'do'} not hold and {verb(n[OPEN], 'stay')} open. β, variants of ICA and "
         "factors are chosen on validation recordings and scored on the average of the test recordings; the paper chose "
         "and scored on the test average. ± is the standard deviation over seeds."
     )
-    return render("claims.html", claims=found, lead=lead, badges=BADGES, source=SOURCE)
+    table = render("claims.html", claims=found, lead=lead, badges=BADGES, source=SOURCE)
+    notes = [in_short(found, tables), SET if tables.files.simulated and tables.families(ICA, PCA) else ""]
+    shown = "".join(f"<p>{escape(glued(note))}</p>" for note in notes if note)
+    return (f'<div class="notice">{shown}</div>' if shown else "") + table
+
+
+def verb(n: int, name: str) -> str:
+    """A number with its verb.
+
+    Examples
+    --------
+    >>> verb(1, "hold"), verb(2, "hold")
+    ('1 holds', '2 hold')
+    """
+    return f"{n} {name}{'s' if n == 1 else ''}"
 
 
 def scores(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
@@ -77,16 +101,17 @@ def scores(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     size = tables.size or tables.sizes[0]
     caption = (
         "Figure 2A again. The factor of each sub-task is chosen on the validation average; points: mean over seeds, "
-        "bars: ± one standard deviation. ICA and PCA have no β, and are lines; grey: what shifted regressors reach."
+        "bars: ± one standard deviation, small dots: the seeds. ICA and PCA have no β, and are lines; grey: what "
+        "shifted regressors reach."
     )
     functional = pairs_with(tables, [FUNCTIONAL]) if tables.main != FUNCTIONAL else []
     extra = [Finding(versus(functional, FUNCTIONAL).text)] if functional else []
     said = findings(found, "factors", "temporal", "ica", "beta-vae", "beta", extra=extra)
-    fragments = [said, figure(draw.scores_over_beta(tables), caption)]
+    fragments = [said, figure(draw_scores.scores_over_beta(tables), caption)]
     strips = "Each family at its chosen β; a dot a seed, a bar their mean. Orange: temporal ICA, ochre: spatial ICA."
-    fragments.append(figure(draw.variants(tables, size), strips))
+    fragments.append(figure(draw_scores.variants(tables, size), strips))
     others = [folded(f"k = {k} factors", comparison(tables, k)) for k in tables.sizes if k != size]
-    return [*fragments, comparison(tables, size), *by_subtask(tables), *others]
+    return [*fragments, comparison(tables, size), *by_subtask(tables), glm(tables), *others]
 
 
 def comparison(tables: MotorTables, k: int) -> str:
@@ -133,6 +158,31 @@ def by_subtask(tables: MotorTables) -> list[str]:
         shown.append(["Ceiling", *(fixed(rows(table, subtask=n)["ceiling"].astype(float).mean()) for n in names)])
     caption = f"|r| of each sub-task, k = {tables.size}, test average, mean over seeds"
     return [table_of(["Model", *(subtask_name(n) for n in names)], shown, marked=0, caption=caption)]
+
+
+def glm(tables: MotorTables) -> str:
+    """Every factor on all sub-tasks together; folded."""
+    table, parts = tables("glm"), []
+    if table is None or not tables.main:
+        return ""
+    names = subtasks_of(table)
+    for chosen in shown_models(tables):
+        found = map_rows(table, chosen)
+        found = rows(found, seed=found["seed"].min())
+        shown = []
+        for factor, part in found.groupby("factor"):
+            values = part.drop_duplicates("subtask").set_index("subtask")
+            cells = [fixed(values["coefficient"].get(name)) for name in names]
+            shown.append([f"Factor {int(factor) + 1}", *cells, fixed(values["r2"].iloc[0])])
+        parts.append(table_of(["", *map(subtask_name, names), "R²"], shown, caption=_first_seed(chosen)))
+    note = "Standardised coefficients over the test average; a factor of one sub-task alone has one that is large."
+    made = "".join(parts)
+    return folded("GLM: each factor on all sub-tasks together", f'<p class="note">{note}</p>{made}' if made else "")
+
+
+def _first_seed(chosen: Chosen) -> str:
+    seed = ", the first seed" if len(chosen.r) > 1 else ""
+    return f"{chosen.model}, k = {chosen.k}{seed}"
 
 
 def shown_models(tables: MotorTables) -> list[Chosen]:

@@ -6,14 +6,16 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from pydra_vae.reports import motor_figures as draw
+from pydra_vae.bids.tables import read_table
+from pydra_vae.reports import motor_figures_fits as draw
 from pydra_vae.reports.formats import count, fixed, listed, number
 from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.loaded import read_json
 from pydra_vae.reports.motor_claims import parts_of
+from pydra_vae.reports.motor_figures_scores import CURVE
 from pydra_vae.reports.motor_maps import clusters
-from pydra_vae.reports.motor_tables import MotorTables, title_of
+from pydra_vae.reports.motor_tables import MotorTables
 from pydra_vae.reports.pages import figure, render
 
 SHOWN_CONFIGS = 4
@@ -23,11 +25,10 @@ COLUMNS = {
     "pca_r2_test": ("R² of PCA|test", partial(fixed, decimals=3)),
     "kl": ("KL|nats", fixed),
     "tc": ("TC|nats", fixed),
-    "factor_r": ("r|between factors", fixed),
+    "factor_r": ("r|of factors", fixed),
     "mean_log_sigma": ("log σ|mean", fixed),
     "active_units": ("Active|factors", number),
     "best_step": ("Best step", number),
-    "seconds": ("Seconds", number),
 }
 
 
@@ -44,7 +45,7 @@ def sharing(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     said = findings(found, "sharing", "bias", "parameters")
     paths = dict(zip(files.config_names, files.configs, strict=True))
     labels = tables.picked(list(paths), SHOWN_CONFIGS, ("linear", "unshared hemispheres"))
-    counts = {title_of(label): parts for label in labels if (parts := parts_of(read_json(paths[label])))}
+    counts = {label: parts for label in labels if (parts := parts_of(read_json(paths[label])))}
     fragments = [said, shown, cluster_table(tables)]
     if counts:
         text = "Parameters by part, with biases, on a logarithmic axis."
@@ -80,13 +81,15 @@ def fits(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     table = tables("fits")
     if table is None:
         return []
-    fragments = [findings(found, "disentangled")]
+    fragments = [findings(found, "disentangled"), _learning(tables, table)]
     both = pd.concat([t for t in (table, tables("sweep")) if t is not None], ignore_index=True)
     caption = (
         "Means over seeds. The total correlation is blind where posteriors are sharp, so that the correlation of the "
         "factors and the width of the posteriors (log σ) stand beside it."
     )
-    fragments.append(figure(draw.fits_over_beta(both), caption))
+    few = pd.to_numeric(both.get("beta"), errors="coerce").nunique() < CURVE
+    inside = figure(draw.fits_over_beta(both), caption)
+    fragments.append(folded("What β changes inside the fits", inside) if few else inside)
     means = _means(table, [name for name in COLUMNS if name in table])
     chosen = {(c.model, c.k): c.beta for k in tables.sizes for c in tables.all_chosen(k)}
     first = np.zeros(len(means), dtype=bool)
@@ -99,6 +102,22 @@ def fits(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         title = f"{count(len(collapsed), 'fit')} collapsed"
         fragments.insert(0, render("failed.html", items=[(title, text)]))
     return fragments
+
+
+def _learning(tables: MotorTables, table: pd.DataFrame) -> str:
+    """Learning curves beside PCA."""
+    files = tables.files
+    histories = {label: read_table(path) for label, path in zip(files.config_names, files.histories, strict=False)}
+    pca = {}
+    if "pca_r2_test" in table:
+        means = pd.to_numeric(table["pca_r2_test"], errors="coerce").groupby(table["k"]).mean().dropna()
+        pca = {int(k): float(r2) for k, r2 in means.items()}
+    caption = (
+        "R² of the validation recordings while the models are fitted, a line a seed; PCA's of as many components, "
+        "on the test recordings. The learning rate falls to 0 over the steps that were given, so that curves flatten "
+        "at their end: more steps may reach more."
+    )
+    return figure(draw.learning_curves(histories, pca), caption)
 
 
 def _same(beta, other) -> bool:

@@ -8,7 +8,7 @@ from markupsafe import escape
 from pydra_vae.bids.tables import read_table
 from pydra_vae.reports import motor_figures as draw
 from pydra_vae.reports.formats import fixed, number
-from pydra_vae.reports.group_findings import Claim
+from pydra_vae.reports.group_findings import DIFFERS, Claim, Finding
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.motor_claims import map_rows, readings
 from pydra_vae.reports.motor_maps import homunculus, shown_maps
@@ -52,7 +52,8 @@ def map_table(tables: MotorTables) -> str:
         return ""
     note = (
         "variance and signed are the paper's readings; sd and abs are amplitudes of both kinds of map, which can be "
-        "held against each other: squaring alone makes a map sparser and more local."
+        "held against each other. Sparsity and spread are of amplitudes in each row; of a signed map, of its positive "
+        "part."
     )
     if "others_r_all" in table:
         note += " “Others”: r with the references of the other sub-tasks; a map that agrees with all shows none."
@@ -97,6 +98,8 @@ def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "five frames of a block fade in and out, as in the paper, since the response is late. t-SNE shows clusters "
         "where there are none, so that the table below has silhouettes in the space of all factors, too."
     )
+    if near and "trajectories" in found and found["trajectories"].finding.verdict == DIFFERS:
+        near = Finding(f"{near.text} Where sub-tasks have no clusters, this says little.")
     said = findings(found, "trajectories", extra=[near] if near else [])
     fragments = [said, figure(draw.trajectories(planes, names), caption), silhouette_table(tables)]
     if apart and len(names) > 1:
@@ -106,18 +109,21 @@ def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
 
 
 def silhouette_table(tables: MotorTables) -> str:
-    """Silhouettes in all spaces, with their null; those of models that are not drawn are folded."""
+    """Silhouettes in the space of all factors, with their null; the plane and models that are not drawn are folded."""
     drawn = tables.picked(tables.files.embedding_models, PLANES)
-    rest = [label for label in tables.files.embedding_models if label not in drawn]
     title = "<h3>Do frames of one sub-task keep together?</h3>"
-    first, more = (_silhouettes(tables, labels) for labels in (drawn, rest))
-    return f"{title if first else ''}{first}{folded('Other fits', more)}"
+    first, more = _silhouettes(tables, drawn, False), _silhouettes(tables, tables.files.embedding_models, True)
+    late = "<p class='note'>Delayed: labels five seconds late, about the peak of the response.</p>"
+    note = late if "delayed" in first else ""
+    return f"{title if first else ''}{first}{note}{folded('All fits, and the plane of t-SNE', more)}"
 
 
-def _silhouettes(tables: MotorTables, labels: Sequence[str]) -> str:
+def _silhouettes(tables: MotorTables, labels: Sequence[str], planes: bool) -> str:
     paths, shown = dict(zip(tables.files.embedding_models, tables.files.silhouette, strict=False)), []
     for label in labels if paths else ():
         for row in read_table(paths[label]).itertuples():
+            if not planes and not str(row.space).startswith("factors"):
+                continue
             null = f"{fixed(row.null_mean)} ± {fixed(row.null_sd)}"
             shown.append([title_of(label), str(row.space), fixed(row.value), null, number(row.p, 2)])
     heads = ["Model", "Space", "Silhouette", "Labels shifted", "p"]

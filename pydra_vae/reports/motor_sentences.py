@@ -159,8 +159,8 @@ def sharing(ours: float, linear: float, pca: float, k: int) -> Finding:
     return Finding(f"{text}: sharing costs reconstruction.{beside}", DIFFERS)
 
 
-def bias(ours: Chosen, random: Chosen) -> Finding:
-    """Do clusters along the surface help, beyond clusters of random vertices?"""
+def bias(ours: Chosen, random: Chosen, r2: tuple[float, float] = (np.nan, np.nan)) -> Finding:
+    """Do clusters along the surface help, beyond clusters of random vertices? R² of the test part, of both."""
     shown = f"{spread_over(ours)} against {spread_over(random)} with clusters of random vertices, at k = {ours.k}"
     sds = [sd for sd in (ours.sd, random.sd) if np.isfinite(sd)]
     if ours.mean > random.mean + max(POINT, *sds, 0):
@@ -168,6 +168,9 @@ def bias(ours: Chosen, random: Chosen) -> Finding:
         return Finding(f"{text}.", AGREES) if sds else Finding(f"{text}, with one seed each.", OPEN)
     if ours.mean < random.mean - POINT:
         return Finding(f"Clusters of random vertices score higher ({shown}).", DIFFERS)
+    if r2[0] > r2[1] + POINT:
+        text = f"Clusters of random vertices score as well, as far as seeds can tell ({shown}), but explain less"
+        return Finding(f"{text} (R² {fixed(r2[1], 3)} against {fixed(r2[0], 3)}).", OPEN)
     return Finding(f"Clusters of random vertices do as well ({shown}): their place hardly matters.", ALSO)
 
 
@@ -208,13 +211,14 @@ def maps_agree(paper: tuple[dict, dict], like: tuple[dict, dict], ica: str) -> F
     return Finding(f"{text}: {where}{fair}.", DIFFERS)
 
 
-def local(structural: float, functional: float, ica: float) -> Finding:
-    """Are maps of structural sharing more local than those of functional sharing? Spreads in mm."""
+def local(structural: float, functional: float, ica: float, k: int | None = None) -> Finding:
+    """Are maps of structural sharing more local than those of functional sharing? Spreads in mm, at k factors."""
     text = (
         f"Energy lies {fixed(structural, 1)} mm from its peak with structural sharing, {fixed(functional, 1)} mm with"
     )
     text += " functional sharing"
     text += f"; ICA {fixed(ica, 1)} mm" if np.isfinite(ica) else ""
+    text += f"; k = {k}" if k else ""
     if structural >= functional * (1 - ALIKE):
         word = "alike" if structural <= functional * (1 + ALIKE) else "the functional ones are more local"
         return Finding(f"{text}: {word}.", DIFFERS)
@@ -223,21 +227,35 @@ def local(structural: float, functional: float, ica: float) -> Finding:
     return Finding(f"{text}: structural maps are more local.", AGREES)
 
 
-def homunculus(right: int, n: int, ica_right: int, ica_n: int) -> Finding:
-    """Do maps of limbs peak in the opposite hemisphere, and do ICA's? Counts of limbs."""
+def homunculus(limbs: tuple[int, int], beside: tuple[int, int], own: tuple[int, int] = (0, 0)) -> Finding:
+    """Do maps of limbs peak in the opposite hemisphere, beyond chance, and do ICA's?
+
+    Parameters
+    ----------
+    limbs, beside : (right, n)
+        How many limbs peak in the opposite hemisphere, and of how many: ours, ICA's.
+    own : (n, of)
+        How many maps agree with the reference of their sub-task more than with those of the others.
+    """
+    right, n = limbs
     text = f"The maps of {right} of {count(n, 'limb')} peak in the opposite hemisphere, where anatomy has them"
-    beside = f"; ICA's of {ica_right} of {ica_n}" if ica_n else ""
-    note = " (The paper's discussion names the same side.)"
-    if right < n:
-        return Finding(f"{text}{beside}.{note}", DIFFERS)
-    return Finding(f"{text}{beside}.{note}", ALSO if ica_n and ica_right == ica_n else AGREES)
+    text += f" (all of them would by chance once in {2**n})" if right == n else ""
+    text += f"; ICA's of {beside[0]} of {beside[1]}" if beside[1] else ""
+    if own[1]:
+        text += f". Of {own[1]} maps {own[0]} agree with their own reference more than with those of the others"
+    text += ". (The paper's discussion has limbs on their own side.)"
+    if right < n or 2 * own[0] <= own[1] != 0:
+        return Finding(text, DIFFERS)
+    if own[0] < own[1] or not own[1]:
+        return Finding(text, OPEN)
+    return Finding(text, ALSO if beside[1] and beside[0] == beside[1] else AGREES)
 
 
-def trajectories(value: float, null: float, p: float, ica: float) -> Finding:
+def trajectories(value: float, null: float, p: float, ica: float, name: str = "ICA") -> Finding:
     """Do points of one sub-task cluster in the space of the factors, beyond shifted labels, and beyond ICA's?"""
     text = f"Silhouette of sub-tasks {fixed(value)} in the space of all factors"
     text += f", {fixed(null)} with labels shifted in time ({p_value(p)})" if np.isfinite(null) else ""
-    text += f"; ICA {fixed(ica)}" if np.isfinite(ica) else ""
+    text += f"; {name}: {fixed(ica)}" if np.isfinite(ica) else ""
     if np.isfinite(p) and p >= 0.05:
         return Finding(f"{text}: no clusters beyond chance.", DIFFERS)
     if not np.isfinite(p):

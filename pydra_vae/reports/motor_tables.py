@@ -21,6 +21,7 @@ NEEDED = {
     "fits": "model k seed r2_test",
     "subjects": "model k seed label subtask r",
     "courses": "model k seed subtask frame factor_value regressor",
+    "glm": "model k seed factor subtask coefficient r2",
     "sweep": "model k beta seed r_test",
     "map_scores": "model k seed subtask reading r_all r_top10 r_top5 r_top1 spread_mm",
     "consistency": "model k seed_a seed_b matched_r null",

@@ -15,6 +15,7 @@ def MotorReport(
     fits: File | None = None,
     subjects: File | None = None,
     courses: File | None = None,
+    glm: File | None = None,
     sweep: File | None = None,
     map_scores: File | None = None,
     maps: list[File] | None = None,
@@ -40,6 +41,7 @@ def MotorReport(
     reference: File | None = None,
     reference_names: File | None = None,
     configs: list[File] | None = None,
+    histories: list[File] | None = None,
     config_names: list[str] | None = None,
     subject_split: File | None = None,
     series_info: File | None = None,
@@ -64,6 +66,8 @@ def MotorReport(
         Scores of single recordings (HrfRegression), gathered.
     courses : file, optional
         Time courses beside the regressors (HrfRegression), gathered.
+    glm : file, optional
+        Factors on all regressors together (HrfRegression), gathered.
     sweep : file, optional
         ScoreTiVae of the fits over β and seeds, gathered.
     map_scores : file, optional
@@ -115,6 +119,8 @@ def MotorReport(
         Their names, in the column name.
     configs : list of file, optional
         model.json of the fits whose parameters are counted by part.
+    histories : list of file, optional
+        history.tsv of the same fits, in the same order.
     config_names : list of str, optional
         Labels of these.
     subject_split : file, optional
@@ -160,7 +166,7 @@ def MotorReport(
 
 LISTS = (
     "maps", "surfaces", "folded", "clusters", "clusters_quality", "clusters_info", "embedding", "distances",
-    "silhouette", "configs",
+    "silhouette", "configs", "histories",
 )  # fmt: skip
 LABELS = ("map_models", "cluster_names", "embedding_models", "config_names")
 PLAIN = ("dataset", "title", "simulated")

@@ -122,7 +122,7 @@ def test_real_data_say_nothing_of_planting(motor_of, tmp_path, undrawn):
     fields = {**motor_of(), "truth": None, "truth_names": None}
     page = write(tmp_path, fields, simulated=False)
     assert "planted" not in page.lower() and "simulated" not in words(page)
-    assert "can be decided on these recordings" in page
+    assert "claims that these recordings speak to" in page
 
 
 def test_nothing_at_all(tmp_path):
