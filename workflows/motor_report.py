@@ -28,7 +28,7 @@ NAMED = {"distances": "distances", "silhouette": "silhouette"}
 # Tables that no single model has: the grid's scores, and the agreement of seeds.
 ACROSS = ("sweep", "consistency")
 
-UNSHOWN = ("glm", "distances", "silhouette")  # the report takes the last two model by model
+UNSHOWN = ("distances", "silhouette")  # the report takes them model by model
 
 
 @workflow.define(outputs={"report": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
