@@ -12,10 +12,14 @@ from pydra_vae import __version__
 from pydra_vae.bids.derivatives import check_output, check_work
 from pydra_vae.bids.recordings import Recording, find_recordings
 from pydra_vae.options.motor import motor_parser
-from pydra_vae.workflows.motor_inputs import check_files, chosen_grid, chosen_models
+from pydra_vae.workflows.motor_checks import check_enough, check_files, check_study, usable
+from pydra_vae.workflows.motor_inputs import chosen_grid, chosen_models
 from pydra_vae.workflows.motor_outputs import targets
-from pydra_vae.workflows.motor_study import RECIPE, Models, Study, check_enough
-from pydra_vae.workflows.program import check_device, program, say_all, work_dir
+from pydra_vae.workflows.motor_specs import Decomposition, Vae
+from pydra_vae.workflows.motor_study import RECIPE, Models, Study
+from pydra_vae.workflows.program import check_device, program, say, say_all, work_dir
+
+NO_EVENTS = "no recording has events: there will be factors, maps and trajectories, and no scores against a task"
 
 
 def run_motor(argv: list[str] | None = None, prog: str | None = None) -> int:
@@ -64,23 +68,40 @@ def study(options: argparse.Namespace, console: Console, models: Models | None =
         events_dir=options.events_dir,
         surfaces=options.subject_surfaces,
     )
-    say_all(console, RECIPE, problems)
+    say_all(console, RECIPE, problems)  # and only then what may end it
     check_enough(recordings, options)
+    recordings, without = usable(recordings, options)
+    say_all(console, RECIPE, without)
+    check_enough(recordings, options)
+    problems |= without
+    fits, others = models or chosen_models(options)
+    grid = chosen_grid(options)
+    check_study(recordings, options, max(_sizes(fits, others, grid)))
+    if not (options.paper_timing or any(recording.events for recording in recordings)):
+        say(console, RECIPE, NO_EVENTS, "yellow")
     if options.dry_run:
-        _say_plan(recordings, options, output)
+        _say_plan(recordings, fits, others, grid, output)
         return 1 if problems else 0
-    return Study(options, console, recordings, output, models or chosen_models(options)).run(report, problems)
+    return Study(options, console, recordings, output, (fits, others)).run(report, problems)
 
 
-def _say_plan(recordings: list[Recording], options: argparse.Namespace, output: Path) -> None:
-    """Say what would be read, fitted and written; nothing was read but headers."""
+def _sizes(fits: list[Vae], others: list[Decomposition], grid: list[Vae]) -> set[int]:
+    return {fit.latent_dim for fit in (*fits, *grid)} | {other.n_components for other in others}
+
+
+def _say_plan(
+    recordings: list[Recording], fits: list[Vae], others: list[Decomposition], grid: list[Vae], output: Path
+) -> None:
+    """Say what would be read, fitted and written; nothing was read but headers and events."""
     for recording in recordings:
         events = f", {len(recording.events)} file(s) of events" if recording.events else ", no events"
         print(f"{recording.label}: {recording.n_frames} frames, TR {recording.t_r:g} s{events}")
         print("\n".join(f"  reads  {path}" for path in recording.data))
-    fits, others = chosen_models(options)
     print("\n".join(f"fits {model.label}" for model in [*fits, *others]))
-    if grid := chosen_grid(options):
-        print(f"fits a grid of {len(grid)} models for figure 2A")
+    n_persons = len({recording.person for recording in recordings})
+    more = f", and a grid of {len(grid)} for figure 2A" if grid else ""
+    print(
+        f"{len(fits)} fits{more}, and {len(others)} ICA and PCA, of {len(recordings)} recordings of {n_persons} persons"
+    )
     print("\n".join(f"writes {target}" for target in targets(output).values()))
     print("nothing was run (--dry-run)")

@@ -26,28 +26,20 @@ from pydra_vae.tasks.project_reference import ProjectReference
 from pydra_vae.tasks.spectral_clusters import SpectralClusters
 from pydra_vae.tasks.split_subjects import SplitSubjects
 from pydra_vae.tasks.write_factors import WriteFactors
+from pydra_vae.workflows.motor_checks import check_enough, region_options
 from pydra_vae.workflows.motor_inputs import all_parameters, chosen_grid, given_options, task_options
 from pydra_vae.workflows.motor_models import IcaModel, TiVaeGrid, TiVaeModel
 from pydra_vae.workflows.motor_outputs import Delivery
+from pydra_vae.workflows.motor_page import info_of, shown_inputs
 from pydra_vae.workflows.motor_parts import RecordingSeries, SurfaceGeometry
 from pydra_vae.workflows.motor_report import ACROSS, GATHERED, NAMED, MotorComparison
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
 from pydra_vae.workflows.program import running, say
 
 RECIPE = "motor"
-MIN_PERSONS = 3  # one for each part of the split
 GEOMETRY = "surface"
 Models = tuple[list[Vae], list[Decomposition]]
 SHOWN_ICA = ("temporal Infomax (extended), concatenated", "spatial Infomax (extended), mean")
-
-
-def check_enough(recordings: list[Recording], options: argparse.Namespace) -> None:
-    persons = list(dict.fromkeys(recording.person for recording in recordings))
-    if len(persons) < MIN_PERSONS:
-        raise InputError(
-            f"{options.data} has recordings of {len(persons)} person(s) ({', '.join(persons) or 'none'}) that can be "
-            f"used, and {MIN_PERSONS} at least are needed, to train, to validate and to test"
-        )
 
 
 class Study:
@@ -68,36 +60,46 @@ class Study:
         self.grid = chosen_grid(options)
         self.status = 0
         self.files: dict[str, Any] = {}
+        self.failures: list[dict[str, str]] = []
+        self.skipped: dict[str, str] = {}
 
     def run(self, report: Mapping[str, Any], problems: Mapping[str, str]) -> int:
         """All passes; returns the exit status."""
+        self.failures = [
+            {"label": label, "step": "", "message": text.removeprefix(f"{label}: ")} for label, text in problems.items()
+        ]
         for part in (self._region, self._recordings, self._shared):
             if not part():
-                return self.status
+                return self._ended("without it there is nothing to compare")
         models = self._models()
         if self.status == 130 or not models:
-            return self.status
+            return self._ended("no model is left to compare")
         self._compare(models, report)
         if self.status != 130:
             self.console.print(f"{len(models)} model(s) delivered in {self.output}", markup=False, soft_wrap=True)
         return self.status or (1 if problems else 0)
+
+    def _ended(self, why: str) -> int:
+        """The exit status of a study that stops before its comparison; ^C was said already."""
+        if self.status != 130:
+            say(self.console, RECIPE, f"the study ends here, see above: {why}; a next run goes on from here")
+        return self.status
 
     def _pass(self, title: str, tasks: Mapping[str, Any], on_done: Any = None) -> Outcome:
         """Run one pass; failures raise the status and are said where they happen."""
         self.console.print(title, style="bold")
         outcome = run(tasks, **self.how, **({"on_done": on_done} if on_done else {}))
         self.status = max(self.status, outcome.exit_code)
+        self.failures += [
+            {"label": label, "step": failure.step, "message": failure.message}
+            for label, failure in outcome.failures.items()
+        ]
         return outcome
 
     def _region(self) -> bool:
-        options = self.options
-        chosen = {"labels": options.labels, "region": options.region, "map_name": options.label_map}
-        if options.space:
-            chosen["space"] = options.space
-        made = self._pass(
-            "Region",
-            {"region": MakeRegion(data=list(self.recordings[0].data), **{k: v for k, v in chosen.items() if v})},
-        ).outputs.get("region")
+        chosen = region_options(self.options)
+        step = MakeRegion(data=list(self.recordings[0].data), **chosen)
+        made = self._pass("Region", {"region": step}).outputs.get("region")
         if made is None:
             return False
         self.region = json.loads(Path(made.info).read_text(encoding="utf-8"))
@@ -147,6 +149,8 @@ class Study:
         made = outcome.outputs
         if outcome.interrupted or GEOMETRY not in made:
             return False
+        for label in outcome.failures.keys() - {GEOMETRY}:
+            say(self.console, RECIPE, f"{label} failed, see above; the other recordings go on")
         self.recordings = [recording for recording in self.recordings if recording.label in made]
         check_enough(self.recordings, self.options)
         labels = [recording.label for recording in self.recordings]
@@ -176,8 +180,9 @@ class Study:
         self.files["subject_split"] = split.subject_split
         data = {"series": self.series, "subject_split": split.subject_split}
         most = max([model.latent_dim for model in (*self.fits, *self.grid)] + [m.n_components for m in self.others])
+        n = min(max(32, most), self.region["n_left"] + self.region["n_right"])
         tasks: dict[str, Any] = {
-            "PCA": FitSurfacePca(**data, regressors=self.regressors, n_components=max(32, most), seed=self._split_seed)
+            "PCA": FitSurfacePca(**data, regressors=self.regressors, n_components=n, seed=self._split_seed)
         }
         wanted = {model.clusters for model in (*self.fits, *self.grid)}
         common = {"vertices": self.files["vertices"], "surfaces": self.geodesic[:2], "seed": self._split_seed}
@@ -198,6 +203,8 @@ class Study:
             )
         outcome = self._pass("What the models share", tasks)
         made = outcome.outputs
+        for name, failure in outcome.failures.items():
+            self.skipped[name] = f"{name} failed: {failure.message}"
         self.clusters |= {name: made[name] for name in ("functional", "random") if name in made}
         self.files["pca"] = made["PCA"].pca if "PCA" in made else None
         if "reference" in made:
@@ -214,6 +221,9 @@ class Study:
         }
         tasks = {label: self._task(model) for label, model in models.items()}
         tasks |= self._grids()
+        for model in self.fits:
+            if model.label not in models:
+                say(self.console, RECIPE, f"no {model.label}: its {model.clusters} clusters failed, see above")
 
         def deliver(label: str, outputs: Any) -> None:
             if label in models:
@@ -255,7 +265,7 @@ class Study:
         return TiVaeModel(
             **common,
             clusters=made.clusters,
-            clusters_info=_info(made),
+            clusters_info=info_of(made),
             latent_dim=model.latent_dim,
             beta=model.beta,
             seed=model.seed,
@@ -279,12 +289,14 @@ class Study:
         found = {}
         for family in dict.fromkeys(model.family for model in self.grid):
             points = [model for model in self.grid if model.family == family]
+            if points[0].clusters not in self.clusters:
+                continue  # failed
             made = self.clusters[points[0].clusters]
             found[f"grid {family}"] = TiVaeGrid(
                 series=self.series,
                 **{name: self.files[name] for name in ("subject_split", "vertices", "pca")},
                 clusters=made.clusters,
-                clusters_info=_info(made),
+                clusters_info=info_of(made),
                 points=[{"latent_dim": m.latent_dim, "beta": m.beta, "seed": m.seed} for m in points],
                 regressors=self.regressors,
                 family=family,
@@ -318,7 +330,7 @@ class Study:
                 tables={name: files for name, files in tables.items() if files},
                 factors={label: str(outputs.factors) for label, _, outputs in repeated},
                 seeds={label: model.seed for label, model, _ in repeated},
-                report=self._report(models, shown) | dict(report),
+                report=shown_inputs(self, models, shown) | dict(report),
             )
         }
         trajectories = {
@@ -344,43 +356,9 @@ class Study:
             found["functional"] = self.clusters["functional"].quality
         return found
 
-    def _report(self, models: Mapping[str, tuple[Any, Any]], shown: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-        """Inputs of MotorReport beside the gathered tables."""
-        names = list(self.clusters)
-        return {
-            "maps": [outputs.maps for _, outputs in models.values()],
-            "map_models": list(models),
-            "vertices": self.files["vertices"],
-            "region": self.files["region"],
-            "surfaces": self.display,
-            "folded": self.surface,
-            "clusters": [self.clusters[name].clusters for name in names],
-            "clusters_quality": [self.clusters[name].quality for name in names],
-            "clusters_info": [_info(self.clusters[name]) for name in names],
-            "cluster_names": names,
-            "geodesics_info": self.files["geodesics_info"],
-            "embedding": [outputs.embedding for _, outputs in shown.values()],
-            "embedding_models": list(shown),
-            "distances": [outputs.distances for _, outputs in shown.values()],
-            "silhouette": [outputs.silhouette for _, outputs in shown.values()],
-            "configs": [outputs.config for model, outputs in models.values() if isinstance(model, Vae)],
-            "config_names": [label for label, (model, _) in models.items() if isinstance(model, Vae)],
-            "series_info": self.files["series_info"],
-            "reference": self.files.get("reference"),
-            "reference_names": self.files.get("reference_names"),
-            "subject_split": self.files["subject_split"],
-            "parameters": json.dumps(all_parameters(self.options), sort_keys=True),
-            "dataset": self.options.data.absolute().name,
-        }
-
     @property
     def _split_seed(self) -> int:
         return 42 if self.options.split_seed is None else self.options.split_seed
-
-
-def _info(made: Any) -> Path:
-    """clusters.json of SurfaceGeometry or SpectralClusters."""
-    return getattr(made, "clusters_info", None) or made.info
 
 
 def _paths(models: Mapping[str, tuple[Any, Any]], output: str) -> dict[str, str]:
