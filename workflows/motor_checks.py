@@ -67,6 +67,7 @@ def check_study(recordings: Sequence[Recording], options: argparse.Namespace, mo
     InputError
     """
     _check_labels(recordings, options)
+    _check_timing(recordings, options)
     first, given = recordings[0], given_options(options)
     with _of("--hrf"):
         plan.check_hrf(options.hrf or "spm")
@@ -102,6 +103,16 @@ def _check_labels(recordings: Sequence[Recording], options: argparse.Namespace) 
         raise InputError(
             f"--subject-maps {' '.join(unknown)}: no recording of such a subject is analysed; there are "
             f"{', '.join(sorted(persons))}"
+        )
+
+
+def _check_timing(recordings: Sequence[Recording], options: argparse.Namespace) -> None:
+    """The paper's onsets are those of LR runs; in RL runs the sub-tasks come in another order."""
+    other = [recording for recording in recordings if recording.entities.get("dir") == "RL"]
+    if options.paper_timing and other:
+        raise InputError(
+            f"--paper-timing is the timing of LR runs, but {other[0].data[0]} is one of direction RL: leave it out, so "
+            "that each run's own events are read, or choose --direction LR"
         )
 
 

@@ -73,6 +73,7 @@ def RecordingSeries(
     events: list[File] | None = None,
     n_frames: int | None = None,
     t_r: float | None = None,
+    start_time: float = 0.0,
     prepare: Options = EMPTY,
     task: Options = EMPTY,
 ):
@@ -88,8 +89,8 @@ def RecordingSeries(
         fMRIPrep's companions of the recording.
     events : list of file, optional
         Its events; an empty list where the layout needs none. None: no task.
-    n_frames, t_r : int, float
-        Length, and repetition time in seconds.
+    n_frames, t_r, start_time : int, float, float
+        Length, repetition time and the first frame's time, in seconds.
     prepare, task : dict
         Further parameters of PrepareSurface and TaskRegressors.
     """
@@ -108,6 +109,6 @@ def RecordingSeries(
     regressors = None
     if events is not None:
         filters = {name: value for name, value in prepare.items() if name in FILTERS}
-        expected = TaskRegressors(events=events, n_frames=n_frames, t_r=t_r, **filters, **task)
+        expected = TaskRegressors(events=events, n_frames=n_frames, t_r=t_r, start_time=start_time, **filters, **task)
         regressors = workflow.add(expected).regressors
     return prepared.series, prepared.info, regressors

@@ -142,6 +142,7 @@ class Study:
                 events=self._events(recording),
                 n_frames=recording.n_frames,
                 t_r=recording.t_r,
+                start_time=recording.start_time,
                 prepare=self.given["prepare"],
                 task=task_options(self.options),
             )

@@ -50,6 +50,9 @@ class Recording:
         The subject's own left and right surface on the data's mesh.
     t_r : float or None
         Repetition time in seconds, on which header and sidecar agree.
+    start_time : float
+        Seconds into the run that the first frame shows: the sidecar's StartTime, where slices were aligned in time
+        (fMRIPrep: to the middle of the frame); else 0.
     n_frames : int
     mesh_sizes : tuple of int
         Vertices of the left and the right mesh.
@@ -66,6 +69,7 @@ class Recording:
     confounds_json: Path | None = None
     surfaces: tuple[Path, Path] | None = None
     t_r: float | None = None
+    start_time: float = 0.0
     n_frames: int = 0
     mesh_sizes: tuple[int, int] = (0, 0)
 
@@ -175,10 +179,12 @@ def check_headers(recordings: Iterable[Recording], t_r: float | None = None) -> 
             if said is None:
                 said, source = t_r, "--repetition-time"
             agreed = check_t_r(header, said, source)
+            start = _start_time(recording.sidecar, agreed)
         except (SurfaceError, InputError, OSError, ValueError) as error:
             problems[recording.label] = f"{recording.label}: {error}"
             continue
-        good.append(replace(recording, t_r=agreed, n_frames=header.n_frames, mesh_sizes=header.mesh_sizes))
+        found = {"t_r": agreed, "start_time": start, "n_frames": header.n_frames, "mesh_sizes": header.mesh_sizes}
+        good.append(replace(recording, **found))
     return good, problems
 
 
@@ -222,6 +228,13 @@ def _repetition_time(sidecar: Path | None) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise InputError(f"{sidecar}: RepetitionTime is {value!r}, a number of seconds is needed")
+    return float(value)
+
+
+def _start_time(sidecar: Path | None, t_r: float) -> float:
+    value = 0.0 if sidecar is None else read_sidecar(sidecar).get("StartTime") or 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < t_r:
+        raise InputError(f"{sidecar}: StartTime is {value!r}, but a frame lasts from 0 to {t_r:g} s")
     return float(value)
 
 

@@ -141,7 +141,8 @@ def _models(parser: Parser) -> None:
 def _scoring(parser: Parser) -> None:
     group = Group(parser, "task and maps")
     group.add("--subtasks", nargs="+", metavar="NAME", help="trial types that count (default: all but cue)")
-    group.add("--paper-timing", action="store_true", help="the paper's table of onsets, for runs without events")
+    group.add("--paper-timing", action="store_true",
+              help="the paper's table of onsets, that of LR runs, instead of files of events")  # fmt: skip
     group.add("--hrf", metavar="NAME", help="haemodynamic response, as nilearn calls it (default: spm)")
     group.add("--reference", type=Path, nargs="+", metavar="FILE",
               help="maps of the sub-tasks to compare with: a dscalar.nii, a pair of GIFTIs, or NIfTI images in MNI"

@@ -3,7 +3,7 @@
 The paper convolves blocks of 12 s with SPM's canonical response. Events are sampled at fine steps and convolved there
 (nilearn's `compute_regressor`), since an onset rarely falls on a frame: at steps of the repetition time the response
 would be late or early by up to half of it. Responses have an integral of 1, so a regressor nears the amplitude of a
-long block. Frame i is taken at i · t_r seconds after the first recorded one.
+long block. Frame i is taken at start_time + i · t_r seconds of the run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class TaskTable(NamedTuple):
     names : list of str
         Sub-tasks.
     time : (T,) float64 array
-        Of each frame, in seconds after the first recorded one.
+        Of each frame, in seconds from the start of the run.
     block : (T,) array of str
         Sub-task of the frame, "" between blocks.
     filtered, raw : (T, n) float64 arrays
@@ -59,13 +59,14 @@ def task_table(
     hrf: str = "spm",
     operator: np.ndarray | None = None,
     dummy_scans: int = 0,
+    start_time: float = 0.0,
 ) -> TaskTable:
     """Regressors of every sub-task of a run.
 
     Parameters
     ----------
     events : mapping of str to sequences of (onset, duration, amplitude)
-        In seconds from the first recorded frame.
+        In seconds from the start of the run, which is that of the first recorded frame.
     n_frames : int
         Frames recorded, with those that are dropped.
     t_r : float
@@ -75,6 +76,8 @@ def task_table(
         The filter of the data, T = n_frames − dummy_scans (`filtering.operator`).
     dummy_scans : int
         First frames, which are dropped; responses to what happened in them stay.
+    start_time : float
+        That the first recorded frame shows, in seconds; not 0 where slices were aligned to the middle of frames.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def task_table(
     if not 0 <= dummy_scans < n_frames:
         raise ValueError(f"{dummy_scans} frames cannot be dropped from a run of {n_frames}")
     check_events(events, n_frames * t_r)
-    names, time = list(events), np.arange(n_frames) * t_r
+    names, time = list(events), start_time + np.arange(n_frames) * t_r
     raw = np.column_stack([regressor(events[name], time, hrf) for name in names] or [np.empty((n_frames, 0))])
     raw, time = raw[dummy_scans:], time[dummy_scans:]
     return TaskTable(names, time, blocks(events, time), raw if operator is None else operator @ raw, raw)
@@ -105,7 +108,7 @@ def regressor(events: Sequence[Event], time: np.ndarray, hrf: str = "spm") -> np
     ----------
     events : sequence of (onset, duration, amplitude)
     time : (T,) array
-        Equally spaced seconds, from 0.
+        Equally spaced seconds.
     """
     from nilearn.glm.first_level import compute_regressor
 

@@ -19,6 +19,7 @@ def TaskRegressors(
     low_pass: float = 0.15,
     detrend: bool = True,
     dummy_scans: int = 0,
+    start_time: float = 0.0,
     subtasks: list[str] | None = None,
 ):
     """Convolve each sub-task's blocks with a haemodynamic response, and filter the regressors like the data.
@@ -44,13 +45,16 @@ def TaskRegressors(
         Whether the data were detrended.
     dummy_scans : int
         First frames, dropped after the convolution: responses to what happened in them stay.
+    start_time : float
+        Time that the first recorded frame shows, in seconds: 0 where frames are taken at their start, the sidecar's
+        StartTime where slices were aligned (fMRIPrep: half a repetition time, about).
     subtasks : list of str, optional
         Trial types to take; all but the cue by default.
 
     Returns
     -------
     regressors : file
-        TSV, one row a kept frame: frame, time (s after the first recorded frame), block (the sub-task of the frame),
+        TSV, one row a kept frame: frame, time (s from the start of the run), block (the sub-task of the frame),
         a filtered regressor a sub-task, and the same unfiltered as raw_<sub-task>.
     """
     import pandas as pd
@@ -63,7 +67,7 @@ def TaskRegressors(
     found = read_events(events, layout, subtasks)
     clean = operator(n_frames - dummy_scans, t_r, high_pass, low_pass, detrend)
     try:
-        table = task_table(found, n_frames, t_r, hrf, clean, dummy_scans)
+        table = task_table(found, n_frames, t_r, hrf, clean, dummy_scans, start_time)
     except ValueError as error:
         raise ValueError(f"{', '.join(str(file) for file in events) or 'the paper’s table'}: {error}") from error
     columns = {"frame": range(len(table.time)), "time": table.time, "block": table.block}

@@ -246,6 +246,15 @@ class TestFmriprep:
         assert "RepetitionTime is 'fast', a number of seconds is needed" in problems["sub-03"]
         assert "sub-02" in labels(find_recordings(tmp_path, t_r=0.72))
 
+    def test_the_time_of_the_first_frame(self, tmp_path):
+        """fMRIPrep aligns slices to the middle of a frame and says so."""
+        dense_run(tmp_path, "01", sidecar={"RepetitionTime": 0.72, "StartTime": 0.33, "SliceTimingCorrected": True})
+        dense_run(tmp_path, "02", sidecar={"RepetitionTime": 0.72, "StartTime": None})
+        dense_run(tmp_path, "03", sidecar={"RepetitionTime": 0.72, "StartTime": 2})
+        found, problems = find_recordings(tmp_path)
+        assert [r.start_time for r in found] == [0.33, 0.0]
+        assert "StartTime is 2, but a frame lasts from 0 to 0.72 s" in problems["sub-03"]
+
     def test_a_shared_sidecar(self, tmp_path):
         dense_run(tmp_path, "01", unit="HERTZ", sidecar={"Density": "91k"})
         touch(tmp_path / "task-motor_bold.json", '{"RepetitionTime": 0.72}')

@@ -28,6 +28,14 @@ def test_onsets_between_frames_count():
     assert np.abs(late - regressor([(20.0, 12.0, 1.0)], time)).max() > 0.05
 
 
+def test_frames_that_show_their_middle_are_later_in_the_run():
+    events = {"tongue": [(20.0, 12.0, 1.0)]}
+    start, middle = (task_table(events, 80, 2.0, start_time=at) for at in (0.0, 1.0))
+    earlier = task_table({"tongue": [(19.0, 12.0, 1.0)]}, 80, 2.0)
+    assert np.abs(middle.raw - earlier.raw).max() < 0.002 and np.abs(middle.raw - start.raw).max() > 0.1
+    assert middle.time[:2].tolist() == [1.0, 3.0]
+
+
 def test_the_paper_s_table_and_its_ceiling():
     table = task_table(PAPER_EVENTS, 284, 0.72, operator=operator(284, 0.72))
     assert sorted(set(table.block)) == sorted(["", *PAPER_EVENTS])

@@ -1,0 +1,20 @@
+"""The paper's onsets are those of one direction of HCP's runs."""
+
+from pathlib import Path
+
+import pytest
+
+from pydra_vae.bids.files import InputError
+from pydra_vae.bids.recordings import Recording
+from pydra_vae.options.motor import motor_parser
+from pydra_vae.workflows.motor_checks import check_study
+
+
+def test_the_paper_s_onsets_are_not_those_of_rl_runs():
+    runs = [
+        Recording(f"sub-1_dir-{way}", "sub-1", (Path(f"{way}.dtseries.nii"),), "hcp", {"dir": way})
+        for way in ("LR", "RL")
+    ]
+    options = motor_parser().parse_args(["data", "output", "--direction", "both", "--paper-timing"])
+    with pytest.raises(InputError, match=r"RL\.dtseries\.nii is one of direction RL: leave it out"):
+        check_study(runs, options, 8)
