@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import torch
 
+from pydra_vae.training.memory import kept_memory
+
 
 def resolve_device(name: str = "auto") -> torch.device:
     """The torch device of that name.
@@ -55,11 +57,11 @@ def reproducible(seed: int, threads: int = 1):
 
     The sums of a matrix product depend on how many threads share it, so results on a CPU are the same
     to the bit only for the same number of threads. On CUDA, convolutions are held to deterministic kernels and to
-    float32 where no autocast is on.
+    float32 where no autocast is on. Freed memory is kept for the block's next tensors (`training.memory`).
     """
     before = torch.get_num_threads()
     kernels = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), kernels:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), kernels, kept_memory():
         torch.manual_seed(seed)
         torch.set_num_threads(threads)
         try:
