@@ -95,11 +95,12 @@ def _independence(tables: MotorTables) -> Iterator[Claim]:
         found = {name: [fit_mean(tables, ours.model, ours.k, beta, name) for beta in (ours.beta, 0.0)]
                  for name in ("factor_r", "mean_log_sigma")}  # fmt: skip
         (r, r0), (sigma, sigma0) = found["factor_r"], found["mean_log_sigma"]
+        sd = float(np.std(of_seeds(tables, ours, "factor_r"), ddof=1)) if len(ours.r) > 1 else np.nan
         if np.isfinite([r, r0]).all():
             yield Claim(
                 "disentangled", "Factors become independent over time", "no number", f"|r| between factors {fixed(r)}",
                 f"β = 0: {fixed(r0)}; log σ: {fixed(sigma)}, {fixed(sigma0)} at β = 0",
-                say.disentangled(r0, r, sigma0, sigma, ours.beta),
+                say.disentangled(r0, r, sigma0, sigma, ours.beta, sd),
             )  # fmt: skip
 
 
@@ -111,6 +112,12 @@ def without_term(tables: MotorTables) -> list[say.Pair]:
         if ours is not None and ours.beta > 0 and len(zero):
             found.append((ours, Chosen(tables.main, k, 0.0, zero, ours.on)))
     return found
+
+
+def of_seeds(tables: MotorTables, chosen: Chosen, column: str) -> np.ndarray:
+    """A column of the fits of what was chosen, one value a seed."""
+    found = map_rows(tables("fits"), chosen) if tables("fits") is not None else pd.DataFrame()
+    return pd.to_numeric(found[column], errors="coerce").dropna().to_numpy() if column in found else np.empty(0)
 
 
 def fit_mean(tables: MotorTables, model: str, k: int, beta: float, column: str) -> float:
@@ -178,11 +185,18 @@ def _reconstruction(tables: MotorTables, fits: pd.DataFrame) -> tuple[int, float
     model = tables.main or next((m for m in fits["model"] if kind_of(m) == OURS), "")
     for k in sorted({int(k) for k in rows(fits, model="linear")["k"]}):
         chosen = tables.chosen(model, k)
-        beta = chosen.beta if chosen is not None else np.nan
+        beta = chosen.beta if chosen is not None else _usual_beta(fits, model, k)
         ours, linear = (fit_mean(tables, m, k, b, "r2_test") for m, b in ((model, beta), ("linear", np.nan)))
         if np.isfinite([ours, linear]).all():
             return k, ours, linear, fit_mean(tables, model, k, beta, "pca_r2_test")
     return None
+
+
+def _usual_beta(fits: pd.DataFrame, model: str, k: int) -> float:
+    """The β > 0 of most fits, where there are no scores to choose it by; β = 0 is the control of the term."""
+    betas = pd.to_numeric(rows(fits, model=model, k=k).get("beta"), errors="coerce")
+    usual = betas[betas > 0].mode() if betas is not None else ()
+    return float(usual.iloc[0]) if len(usual) else np.nan
 
 
 def map_means(tables: MotorTables, chosen: Chosen | None, reading: str, columns: Sequence[str]) -> dict[str, float]:

@@ -121,8 +121,10 @@ def trajectories(embeddings: Mapping[str, pd.DataFrame], subtasks: Sequence[str]
             _trajectory(ax, table, colours)
             ax.set_title(fill(glued(title), 36), fontsize=10)
         handles = [Line2D([], [], ls="", marker="o", ms=7, color=c, label=subtask_name(n)) for n, c in colours.items()]
-        handles.append(Line2D([], [], ls="", marker="o", ms=7, color=drawing.INPUT, alpha=0.5, label="between blocks"))
-        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=9.5, handletextpad=0.2)
+        between = Line2D([], [], ls="", marker="o", ms=7, color=drawing.INPUT, alpha=0.5, label="between blocks")
+        if handles:
+            where = {"loc": "outside lower center", "ncols": 6}
+            figure.legend(handles=[*handles, between], **where, fontsize=9.5, handletextpad=0.2)
         return smaller(drawing.svg(figure, "trajectories", "Trajectories of the factors in the plane, by sub-task"))
 
 
@@ -130,6 +132,12 @@ def _trajectory(ax, table: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for _, way in table.groupby("design") if "design" in table else [(0, table)]:
         way = way.sort_values("frame")
         ax.plot(way["x"], way["y"], color=drawing.INPUT, lw=0.7, alpha=0.45, zorder=1)
+    ax.set(xticks=[], yticks=[])
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.grid(False)
+    if not colours:  # no sub-tasks: time
+        ax.scatter(table["x"], table["y"], s=24, c=table["frame"], cmap="viridis", lw=0, zorder=3)
+        return
     blocks = table["block"].fillna("").astype(str)
     rest = table[~blocks.isin(list(colours))]
     ax.plot(rest["x"], rest["y"], "o", ms=3.6, color=drawing.INPUT, alpha=0.45, mew=0, zorder=2)
@@ -138,9 +146,6 @@ def _trajectory(ax, table: pd.DataFrame, colours: Mapping[str, str]) -> None:
     inside = table[blocks.isin(list(colours))]
     shades = [to_rgba(colours[b], o) for b, o in zip(inside["block"], inside["opacity"].astype(float), strict=True)]
     ax.scatter(inside["x"], inside["y"], s=34, c=shades, lw=0, zorder=3)
-    ax.set(xticks=[], yticks=[])
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.grid(False)
 
 
 def distances(tables: Mapping[str, pd.DataFrame], subtasks: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from pydra_vae.reports.formats import count, listed, number
 from pydra_vae.reports.group_methods import Paragraph
 from pydra_vae.reports.group_tables import in_order
 from pydra_vae.reports.loaded import read_json
-from pydra_vae.reports.motor_tables import BETA, ICA, OURS, MotorTables, kind_of
+from pydra_vae.reports.motor_tables import BETA, ICA, OURS, Key, MotorTables, kind_of
 from pydra_vae.reports.pages import render
 from pydra_vae.reports.references import REFERENCES
 
@@ -49,7 +49,10 @@ def _data(tables: MotorTables) -> Iterator[Paragraph]:
     band = tables.files.parameters.get("PrepareSurface", {})
     low, high = (band.get(name) for name in ("high_pass", "low_pass")) if isinstance(band, dict) else (None, None)
     if low is not None and high is not None:
-        parts.append(f"Series and regressors were band-passed alike, {low:g} to {high:g} Hz.")
+        what = (
+            "Series and regressors were band-passed alike" if tables.given("comparison") else "Series were band-passed"
+        )
+        parts.append(f"{what}, {low:g} to {high:g} Hz.")
     if parts:
         yield " ".join(parts), ("yeo",) if yeo else ()
 
@@ -81,6 +84,7 @@ def _models(tables: MotorTables) -> Iterator[Paragraph]:
     name = recipe.get("name") if isinstance(recipe, dict) else recipe
     how = f" Recipe: {name}" + (f", initialised by {str(config['initialisation']).upper()}." if
                                 config.get("initialisation") == "lsuv" else ".") if name else ""  # fmt: skip
+    how += _schedule(config) if name else ""
     yield (
         f"{listed(dict.fromkeys(families))}: each frame is gathered by clusters, mixed within and across them "
         "(Tolstikhin et al., 2021) with weights that clusters and hemispheres share, and passed to a causal gated "
@@ -93,8 +97,24 @@ def _models(tables: MotorTables) -> Iterator[Paragraph]:
     )
 
 
+def _schedule(config: dict) -> str:
+    """Steps and batches of a fit, and its clusters; "" where they are not known."""
+    recipe = config["recipe"] if isinstance(config.get("recipe"), dict) else {}
+    batch = recipe.get("batch_size")
+    parts = [f"{number(config['steps'])} steps"] if config.get("steps") else []
+    parts += [f"{count(int(batch), 'recording')} a step" if batch else ""]
+    parts += [f"{config['crop']} frames of each" if config.get("crop") else ""]
+    found = [part for part in parts if part]
+    return (
+        f" {', '.join(found)}; {config['n_clusters']} clusters a hemisphere."
+        if found and "n_clusters" in config
+        else ""
+    )
+
+
 def _linear(tables: MotorTables) -> Iterator[Paragraph]:
-    if ica := tables.families(ICA):
+    shown = [Key.parse(label).model for label in tables.files.map_models]
+    if ica := tables.families(ICA) or in_order(model for model in shown if kind_of(model) == ICA):
         yield (
             f"ICA, in {count(len(ica), 'variant')} since the paper names one word only: on components of training "
             "recordings, concatenated or averaged, with independence over time or over vertices; Infomax (Lee et al., "
@@ -125,11 +145,14 @@ def _scores(tables: MotorTables) -> Iterator[Paragraph]:
 
 def _others(tables: MotorTables) -> Iterator[Paragraph]:
     if tables.files.embedding:
-        yield (
-            "Trajectories: t-SNE (van der Maaten & Hinton, 2008) of the test average, and silhouettes (Rousseeuw, "
-            "1987) of sub-tasks, against labels that were shifted in time.",
-            ("tsne", "rousseeuw"),
-        )
+        text, cited = "Trajectories: t-SNE (van der Maaten & Hinton, 2008)", ("tsne",)
+        if tables.given("comparison"):
+            text += (
+                " of the test average, and silhouettes (Rousseeuw, 1987) of sub-tasks, against labels that were "
+                "shifted in time"
+            )
+            cited = ("tsne", "rousseeuw")
+        yield f"{text}.", cited
     if tables.given("consistency"):
         yield (
             "Agreement of seeds: factors were matched by |r| of their test averages (Hungarian method); the null "

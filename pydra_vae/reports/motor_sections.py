@@ -7,7 +7,7 @@ from markupsafe import escape
 
 from pydra_vae.reports import motor_figures as draw
 from pydra_vae.reports import motor_figures_scores as draw_scores
-from pydra_vae.reports.formats import count, fixed, glued, number
+from pydra_vae.reports.formats import count, fixed, glued, listed, number
 from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, OPEN, Claim, Finding
 from pydra_vae.reports.group_missing import failed
 from pydra_vae.reports.group_tables import rows
@@ -70,12 +70,19 @@ def claims(found: Sequence[Claim], tables: MotorTables) -> str:
     verdicts = [claim.finding.verdict for claim in found]
     n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS, OPEN)}
     what = "simulated recordings" if tables.files.simulated else "recordings"
-    lead = (
-        f"Of {count(sum(n.values()), 'claim')} that these {what} speak to, {verb(n[AGREES], 'hold')} beyond the "
-        f"control, {verb(n[ALSO], 'hold')} for the control as well, {n[DIFFERS]} "
-        f"{'does' if n[DIFFERS] == 1 else 'do'} not hold and {verb(n[OPEN], 'stay')} open. β, variants of ICA and "
+    told = [
+        f"{verb(n[AGREES], 'hold')} beyond the control" if n[AGREES] else "",
+        f"{verb(n[ALSO], 'hold')} for the control as well" if n[ALSO] else "",
+        f"{n[DIFFERS]} {'does' if n[DIFFERS] == 1 else 'do'} not hold" if n[DIFFERS] else "",
+        f"{verb(n[OPEN], 'stay')} open" if n[OPEN] else "",
+    ]
+    lead = f"Of {count(sum(n.values()), 'claim')} that these {what} speak to, {listed(filter(None, told))}."
+    lead += (
+        " β, variants of ICA and "
         "factors are chosen on validation recordings and scored on the average of the test recordings; the paper chose "
         "and scored on the test average. ± is the standard deviation over seeds."
+        if len(tables.results)
+        else ""
     )
     table = render("claims.html", claims=found, lead=lead, badges=BADGES, source=SOURCE)
     notes = [in_short(found, tables), SET if tables.files.simulated and tables.families(ICA, PCA) else ""]

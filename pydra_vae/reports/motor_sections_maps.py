@@ -30,9 +30,14 @@ def maps(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
     caption = (
         "Figure 3 again, on inflated surfaces: left hemisphere on the left, lateral above, medial below; dorsal "
         "between, anterior up. The line is the region's border. Maps of VAEs are variances over a traversal of the "
-        "factor (≥ 0); those of ICA weights, times the sign of the factor's correlation with the sub-task. Each map "
-        "has its own scale, up to its 99.5th percentile of size."
+        "factor (≥ 0); those of ICA weights"
     )
+    caption += (
+        ", times the sign of the factor's correlation with the sub-task."
+        if tables("scores") is not None
+        else ". Without sub-tasks, each model's factors are in its own order: a row has nothing in common."
+    )
+    caption += " Each map has its own scale, up to its 99.5th percentile of size."
     if tables("map_scores") is not None:
         caption += " Below a map: r with the reference over its top 10, 5 and 1 % (the reading of the paper)."
     shown = f'<figure class="wide">{drawn}<figcaption>{caption}</figcaption></figure>' if drawn else ""
@@ -98,6 +103,11 @@ def trajectories(tables: MotorTables, found: dict[str, Claim]) -> list[str]:
         "five frames of a block fade in and out, as in the paper, since the response is late. t-SNE shows clusters "
         "where there are none, so that the table below has silhouettes in the space of all factors, too."
     )
+    if not names:
+        caption = (
+            "Figure 4 again, without sub-tasks: t-SNE of the first test recording, a point a frame, in the space of "
+            "all factors; colours run from its first frame (dark) to its last (bright)."
+        )
     if near and "trajectories" in found and found["trajectories"].finding.verdict == DIFFERS:
         near = Finding(f"{near.text} Where sub-tasks have no clusters, this says little.")
     said = findings(found, "trajectories", extra=[near] if near else [])

@@ -268,6 +268,9 @@ class MotorTables(Tables):
             ica = self.families(ICA)
             best = (self.best(self.size, models) for models in ([m for m in ica if is_temporal(m)], ica))
             first = [chosen.model for chosen in best if chosen is not None]
+        elif not first:  # no scores to choose by: the first of each kind
+            ica = [model for model in families if kind_of(model) == ICA]
+            first = [*[m for m in ica if is_temporal(m)][:1], *[m for m in ica if not is_temporal(m)][:1]]
         ours = [model for model in families if kind_of(model) == OURS]
         return [max(families[model], key=self._fitting) for model in in_order(families, [*ours, *first])[:limit]]
 

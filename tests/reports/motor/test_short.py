@@ -88,3 +88,30 @@ def test_histories_and_glm_enter_the_page(motor_of, tmp_path, monkeypatch):
     assert "no independent finding here" in page
     with pytest.raises(ValueError, match="histories has 1 files but config_names 2 labels"):
         MotorReport(**{**given, "histories": [history]}).write(tmp_path / "motor.html")
+
+
+def test_without_scores_the_usual_beta_is_taken_not_the_control(motor_of, tmp_path):
+    from pydra_vae.reports.motor import MotorReport
+    from pydra_vae.reports.motor_claims import claims_of
+    from pydra_vae.reports.motor_tables import MotorTables
+
+    rows = [("TI-VAE-S", 0.0, 0.4), ("TI-VAE-S", 1.0, 0.20), ("TI-VAE-S", 1.0, 0.22), ("linear", 1.0, 0.1)]
+    table = [{"model": m, "k": 8, "beta": b, "seed": i, "r2_test": r} for i, (m, b, r) in enumerate(rows)]
+    pd.DataFrame(table).to_csv(tmp_path / "fits.tsv", sep="\t", index=False)
+    (claim,) = claims_of(MotorTables(MotorReport(fits=tmp_path / "fits.tsv")))
+    assert claim.ours == "R² 0.210 (k = 8)"
+
+
+def test_less_correlated_factors_of_one_seed_decide_nothing():
+    assert say.disentangled(0.19, 0.15, np.nan, np.nan, 1.0).verdict == OPEN
+    assert say.disentangled(0.19, 0.15, np.nan, np.nan, 1.0, 0.02).verdict == AGREES
+    assert say.disentangled(0.19, 0.15, np.nan, np.nan, 1.0, 0.05).verdict == OPEN
+    assert say.disentangled(0.19, 0.19, np.nan, np.nan, 1.0, 0.05).verdict == DIFFERS
+
+
+def test_a_trajectory_without_sub_tasks_is_coloured_by_time():
+    from pydra_vae.reports.motor_figures import trajectories
+
+    table = pd.DataFrame({"frame": range(9), "x": range(9), "y": range(9), "block": np.nan, "opacity": 1.0})
+    drawn = trajectories({"TI-VAE-S": table}, [])
+    assert "between blocks" not in drawn and len({c for c in drawn.split("#") if c[:6].isalnum()}) > 5
