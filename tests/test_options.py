@@ -73,6 +73,17 @@ def test_labels_with_and_without_their_prefix():
     assert given.participant_label == ["01", "02"]
 
 
+def test_options_of_two_values_on_the_command_line_and_in_a_config_file(tmp_path, capsys):
+    config = tmp_path / "motor.toml"
+    config.write_text('surfaces = ["L.gii", "R.gii"]\n')
+    for arguments in (["d", "o", "--surfaces", "L.gii", "R.gii", "--seeds", "1"], ["d", "o", "--config", str(config)]):
+        assert [str(path) for path in motor_parser().parse_args(arguments).surfaces] == ["L.gii", "R.gii"]
+    config.write_text('surfaces = "L.gii"\n')
+    with pytest.raises(SystemExit):
+        motor_parser().parse_args(["--config", str(config)])
+    assert "surfaces takes 2 values, not 'L.gii'" in capsys.readouterr().err
+
+
 def test_config_file_gives_defaults_and_the_command_line_wins(tmp_path):
     config = tmp_path / "finn.toml"
     config.write_text('latent-dim = 4\nparticipant_label = ["sub-03"]\nnetwork = "dense"\n')

@@ -97,6 +97,8 @@ def _check_labels(recordings: Sequence[Recording], options: argparse.Namespace) 
         if recordings[0].layout == "hcp" and getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option}: {options.data} is in HCP's layout, which has no {what}: leave it out")
+    if options.subject_surfaces and not any(recording.surfaces for recording in recordings):
+        raise InputError(f"--subject-surfaces: no surfaces of the data's mesh beside it in {options.data}")
     persons = {recording.person.removeprefix("sub-") for recording in recordings}
     unknown = [label for label in options.subject_maps or () if label not in persons]
     if unknown:

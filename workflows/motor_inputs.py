@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pydra_vae.bids.files import InputError
 from pydra_vae.options.parser import step_options
 from pydra_vae.tasks.fit_tivae import FitTiVae
 from pydra_vae.tasks.geodesic_distances import GeodesicDistances
@@ -90,13 +89,3 @@ def task_options(options: argparse.Namespace) -> dict[str, Any]:
     given = {"hrf": options.hrf, "subtasks": options.subtasks}
     layout = {"layout": "paper"} if options.paper_timing else {}
     return {name: value for name, value in given.items() if value is not None} | layout
-
-
-def check_files(options: argparse.Namespace) -> None:
-    """Refuse files that are not there before anything is computed."""
-    for name in ("surfaces", "labels", "reference"):
-        for path in getattr(options, name) or ():
-            if not path.is_file():
-                raise InputError(f"--{name} {path}: there is no such file")
-    if options.reference_names and not options.reference:
-        raise InputError("--reference-names names the maps of --reference, which was not given")

@@ -16,7 +16,6 @@ from typing import Any
 from rich.console import Console
 
 from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
-from pydra_vae.bids.files import InputError
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.surface_files import template_surfaces
 from pydra_vae.engine.runner import Outcome, run
@@ -115,8 +114,6 @@ class Study:
             self.geodesic = list(self.options.surfaces)
         elif self.options.subject_surfaces:
             pairs = {r.person: r.surfaces for r in self.recordings if r.surfaces}
-            if not pairs:
-                raise InputError(f"--subject-surfaces: no surfaces of the data's mesh beside it in {self.options.data}")
             self.geodesic = [path for pair in pairs.values() for path in pair]
         else:
             self.geodesic = list(found["pial"])

@@ -103,8 +103,11 @@ class Parser(argparse.ArgumentParser):
             if not isinstance(value, bool):
                 self.error(f"--config {path}: {key} is a switch: write true or false, not {value!r}")
             return value
-        many = action.nargs in ("+", "*")
+        number = action.nargs if isinstance(action.nargs, int) else None
+        many = action.nargs in ("+", "*") or number is not None
         values = value if isinstance(value, list) else [value]
+        if number is not None and len(values) != number:
+            self.error(f"--config {path}: {key} takes {number} values, not {value!r}")
         if not many and len(values) != 1:
             self.error(f"--config {path}: {key} takes one value, not {value!r}")
         try:
@@ -120,7 +123,7 @@ def _values_of(action: argparse.Action, rest: list[str]) -> int:
     """How many of the next words an option takes."""
     if action.nargs in ("+", "*"):
         return next((i for i, word in enumerate(rest) if word.startswith("-")), len(rest))
-    return 1 if action.nargs is None else 0
+    return 1 if action.nargs is None else action.nargs if isinstance(action.nargs, int) else 0
 
 
 def _dashed(arg: str) -> str:
