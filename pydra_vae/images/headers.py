@@ -56,6 +56,17 @@ class Header:
         return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
 
 
+def check_is_there(path: Path, what: str) -> None:
+    """Raise FileNotFoundError unless there is such a file, and not only the link that DataLad leaves."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{path} is a link to a file that is not here: a DataLad dataset? "
+            f"Fetch its content with `datalad get {path.name}`"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"no such {what}: {path}")
+
+
 def load_image(path: Path) -> nib.Nifti1Image:
     """Open a NIfTI image without reading its data.
 
@@ -67,13 +78,7 @@ def load_image(path: Path) -> nib.Nifti1Image:
         If it is no NIfTI volume.
     """
     path = Path(path)
-    if path.is_symlink() and not path.exists():
-        raise FileNotFoundError(
-            f"{path} is a link to a file that is not here: a DataLad dataset? "
-            f"Fetch its content with `datalad get {path.name}`"
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"no such image: {path}")
+    check_is_there(path, "image")
     try:
         image = nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError) as error:

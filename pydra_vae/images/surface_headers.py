@@ -19,6 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
+from pydra_vae.images.headers import check_is_there
 from pydra_vae.images.streams import reading
 from pydra_vae.images.surfaces import SIDES, SurfaceError, hemisphere_in_name
 
@@ -94,7 +95,7 @@ def read_surface_header(files: Path | Sequence[Path]) -> SurfaceHeader:
     """
     files = [Path(f) for f in ([files] if isinstance(files, str | Path) else files)]
     for path in files:
-        _check_is_there(path)
+        check_is_there(path, "surface series")
     if len(files) == 1 and is_cifti(files[0]):
         return _read_cifti(files[0])
     if any(is_cifti(path) for path in files):
@@ -122,16 +123,6 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     if waiting:
         _refuse_single(waiting[0])
     return groups
-
-
-def _check_is_there(path: Path) -> None:
-    if path.is_symlink() and not path.exists():
-        raise FileNotFoundError(
-            f"{path} is a link to a file that is not here: a DataLad dataset? "
-            f"Fetch its content with `datalad get {path.name}`"
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"no such surface series: {path}")
 
 
 def _names(files: Sequence[Path]) -> str:

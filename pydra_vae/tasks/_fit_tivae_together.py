@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pydra_vae.engine import context
-from pydra_vae.engine.devices import gpu_slot
 from pydra_vae.tasks import _tivae
 from pydra_vae.tasks._recordings import load_series
+from pydra_vae.tasks._train_together import train_together
 
 ALIKE = (
     "network", "share_hemispheres", "input_layer", "temporal_decoder", "recipe", "max_steps", "max_epochs",
@@ -54,25 +53,12 @@ def fit_together(calls: list[tuple[dict, Path]]) -> list[tuple[Path, Path, Path]
     list of (model, config, history)
         Absolute paths, in the order of the calls.
     """
-    from pydra_vae.training.devices import resolve_device
     from pydra_vae.training.tivae import fit_tivae_many
 
     # one list of arrays for all calls that name the same files, so that the device holds them once
     cached = functools.cache(lambda paths: load_series([Path(path) for path in paths]))
-    first = calls[0][0]
-    with gpu_slot(first["device"]) as name:
-        device = resolve_device(name)
-        prepared = [_tivae.prepare(inputs, device, lambda paths: cached(tuple(map(str, paths)))) for inputs, _ in calls]
-        results = fit_tivae_many(
-            [one.problem for one in prepared],
-            stack=device.type != "mps",
-            threads=first["threads"],
-            device=device,
-            checkpoint=context.checkpoint_file(),
-            fingerprint=" ".join(one.fingerprint(name) for one in prepared),
-            progress=context.progress,
-        )
-    return [
-        _tivae.finish(one, model, fit, Path(folder).absolute(), name)
-        for one, (model, fit), (_, folder) in zip(prepared, results, calls, strict=True)
-    ]
+
+    def prepare(device) -> list[_tivae.Prepared]:
+        return [_tivae.prepare(inputs, device, lambda paths: cached(tuple(map(str, paths)))) for inputs, _ in calls]
+
+    return train_together(calls, prepare, fit_tivae_many, _tivae.finish)

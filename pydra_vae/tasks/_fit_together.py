@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pydra_vae.engine import context
-from pydra_vae.engine.devices import gpu_slot
 from pydra_vae.stats.pca import Pca, fit_pca
 from pydra_vae.stats.splits import TRAIN
 from pydra_vae.tasks import _fits
 from pydra_vae.tasks._io import load_array, read_weights
+from pydra_vae.tasks._train_together import train_together
 
 STACKED = ("dense", "lk")  # batch norm keeps running figures, so `paper` trains alone
 ALIKE = (
@@ -69,25 +68,9 @@ def fit_together(calls: list[tuple[dict, Path]]) -> list[tuple[Path, Path, Path]
         Where one call fails all do; alone each says what is wrong.
     """
     from pydra_vae.training.cvae import fit_cvae_many
-    from pydra_vae.training.devices import resolve_device
 
-    prepared = _prepare([inputs for inputs, _ in calls])
-    first = prepared[0].inputs
-    with gpu_slot(first["device"]) as name:
-        device = resolve_device(name)
-        results = fit_cvae_many(
-            [one.problem for one in prepared],
-            stack=device.type != "mps",
-            threads=first["threads"],
-            device=device,
-            checkpoint=context.checkpoint_file(),
-            fingerprint=" ".join(one.fingerprint(name) for one in prepared),
-            progress=context.progress,
-        )
-    return [
-        _fits.finish(one, model, fit, Path(folder).absolute(), name)
-        for one, (model, fit), (_, folder) in zip(prepared, results, calls, strict=True)
-    ]
+    prepared = _prepare([inputs for inputs, _ in calls])  # before a GPU is taken
+    return train_together(calls, lambda device: prepared, fit_cvae_many, _fits.finish)
 
 
 def _prepare(calls: list[dict]) -> list[_fits.Prepared]:

@@ -204,6 +204,21 @@ def describe(prepared: Prepared, model, fit, device) -> dict:
         "recipe": asdict(problem.recipe),
         "voxels": {name: int((problem.split == code).sum()) for name, code in counts.items()},
         "parameters": sum(p.numel() for p in model.parameters()),
+        **of_training(fit, device, inputs["threads"]),
+    }
+
+
+def of_training(fit, device, threads: int) -> dict:
+    """What model.json says of every training.
+
+    Parameters
+    ----------
+    fit : training.fit.Fit
+    device : str or Slot
+        The device that was used; a GPU's model and UUID are recorded.
+    threads : int
+    """
+    return {
         "best_step": fit.best_step,
         "steps": fit.steps,
         "stopped": fit.stopped,
@@ -214,7 +229,7 @@ def describe(prepared: Prepared, model, fit, device) -> dict:
         "device_model": getattr(device, "model", "") or platform.processor() or platform.machine(),
         "device_uuid": getattr(device, "uuid", ""),
         "device_slot": getattr(device, "slot", 0),
-        "threads": inputs["threads"],
+        "threads": threads,
         "versions": {name: version(name) for name in ("pydra-vae", "torch", "numpy", "safetensors")},
     }
 

@@ -54,6 +54,15 @@ class Split:
             )
 
 
+def spaced(rows: Sequence[int], n: int) -> list[int]:
+    """At most n of the rows, evenly spaced.
+
+    >>> spaced([1, 2, 3, 4, 5], 3)
+    [1, 3, 5]
+    """
+    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).round().astype(int))]
+
+
 @dataclass(frozen=True)
 class Regressors:
     """Regressors of all recordings.
@@ -141,7 +150,7 @@ def load_series(paths: Sequence[Path]) -> SeriesFiles:
 def training_designs(regressors, split: Split, rows: np.ndarray, n_frames: int) -> np.ndarray:
     """Design of each of the given recordings, (N,); one for all where there are no regressors.
 
-    SeriesFiles without events are left with those of design 0: they have to be somewhere, and rest has no timing.
+    Recordings without events are left with those of design 0: they have to be somewhere, and rest has no timing.
     """
     from pydra_vae.stats.task_designs import designs
 

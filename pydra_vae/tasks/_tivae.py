@@ -4,16 +4,14 @@ FitTiVae and the joint training of several of its calls share these, so that bot
 """
 
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from pydra_vae.bids.tables import write_table
-from pydra_vae.tasks._fits import complete, fingerprint
+from pydra_vae.tasks._fits import complete, fingerprint, of_training
 from pydra_vae.tasks._io import load_array, write_json
 from pydra_vae.tasks._models import save_weights
 from pydra_vae.tasks._recordings import Split, load_series
@@ -173,18 +171,7 @@ def describe(prepared: Prepared, model, fit, device) -> dict:
         "weights_by_part": model.parameter_counts(biases=False),
         "note_on_44k": _note(model, counts["total"]),
         "seed": inputs["seed"],
-        "best_step": fit.best_step,
-        "steps": fit.steps,
-        "stopped": fit.stopped,
-        "seconds": round(fit.seconds, 2),
-        "stacked_with": fit.stacked_with,  # the seconds are those of all of them
-        "resumed_at": fit.resumed_at,
-        "device": str(device),
-        "device_model": getattr(device, "model", "") or platform.processor() or platform.machine(),
-        "device_uuid": getattr(device, "uuid", ""),
-        "device_slot": getattr(device, "slot", 0),
-        "threads": inputs["threads"],
-        "versions": {name: version(name) for name in ("pydra-vae", "torch", "numpy", "safetensors")},
+        **of_training(fit, device, inputs["threads"]),
     }
 
 

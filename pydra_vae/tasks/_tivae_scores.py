@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from pydra_vae.stats.tivae_scores import Reconstruction, factor_correlation, judge_frames, tivae_warnings
-from pydra_vae.tasks._recordings import Regressors, Split
+from pydra_vae.tasks._recordings import Regressors, Split, spaced
 
 PARTS = ("train", "validation", "test")
 TASK = ("r_validation", "r_test", "r_paper", "readout", "chance")
@@ -24,23 +23,6 @@ def family(made: dict) -> str:
     if made["network"] == "linear":
         return "linear"
     return "TI-VAE" if made["kind"] == "tivae" else "β-VAE"
-
-
-def first_components(path: Path, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (V,) and first k components (k, V) of FitSurfacePca; the error names the file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            mean, components = (file.get_tensor(f"concatenated.{name}") for name in ("mean", "components"))
-    except SafetensorError as error:
-        raise ValueError(f"{path} holds no PCA ({error}): give the pca.safetensors of FitSurfacePca") from error
-    if len(components) < k:
-        raise ValueError(
-            f"{path} holds {len(components)} components but the model has {k} factors: "
-            f"run FitSurfacePca with n_components={k} or more"
-        )
-    return mean, components[:k]
 
 
 @dataclass
@@ -112,7 +94,7 @@ class Through:
         rows = {part: split.rows(part).tolist() for part in PARTS}
         passed = Passed(rows["test"] or rows["validation"])
         decoded_rows = {row for part in PARTS for row in rows[part]} - set(rows["train"])
-        decoded_rows |= set(_spaced(rows["train"], max(AT_LEAST, len(rows["test"]))))
+        decoded_rows |= set(spaced(rows["train"], max(AT_LEAST, len(rows["test"]))))
         step = -(-len(passed.held_out) * len(arrays[0]) // JUDGED_FRAMES)
         for row in range(len(arrays)) if self.every else sorted(decoded_rows):
             x = np.asarray(arrays[row])
@@ -167,12 +149,3 @@ def task(passed: Passed, tables: Regressors | None, split: Split, n_permutations
 
 def _projected(x: np.ndarray, mean: np.ndarray, components: np.ndarray) -> np.ndarray:
     return (x - mean) @ components.T @ components + mean
-
-
-def _spaced(rows: list[int], n: int) -> list[int]:
-    """At most n of the rows, evenly spaced.
-
-    >>> _spaced([1, 2, 3, 4, 5], 3)
-    [1, 3, 5]
-    """
-    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).round().astype(int))]

@@ -56,7 +56,7 @@ def ClockControl(
     from pydra_vae.stats.clock import clock_checks
     from pydra_vae.tasks import _tivae
     from pydra_vae.tasks._clock import rows_of
-    from pydra_vae.tasks._recordings import Split
+    from pydra_vae.tasks._recordings import Split, spaced
     from pydra_vae.training.devices import reproducible, resolve_device
     from pydra_vae.training.tivae_apply import encode
 
@@ -65,7 +65,7 @@ def ClockControl(
     test = split.rows("test")
     if not len(test):
         raise ValueError(f"{subject_split} has no test recording: give at least three persons")
-    test = test[np.unique(np.linspace(0, len(test) - 1, min(n_recordings, len(test))).round().astype(int))]
+    test = spaced(test, n_recordings)
     arrays = _tivae.load_series([series[row] for row in test])
     _tivae.check_series(made, arrays, [series[row] for row in test])
     with gpu_slot(device) as slot, reproducible(made["seed"], made["threads"]):

@@ -72,12 +72,13 @@ def Ica(
 
     from pydra_vae.bids.tables import write_table
     from pydra_vae.stats.ica import fit_ica
+    from pydra_vae.tasks._components import load_components
     from pydra_vae.tasks._recordings import Split, load_series
 
     split = Split.load(subject_split)
     split.check("series", series)
     recordings = load_series(series)
-    mean, components = _components(pca, data, n_components, recordings.shape[1])
+    mean, components = load_components(pca, n_components, recordings.shape[1], data)
     scores = np.stack([np.asarray(x) @ components.T - mean @ components.T for x in recordings])
     train = split.rows("train")
     k = scores.shape[2]
@@ -104,27 +105,6 @@ def ica_name(method: str, independence: str = "temporal", data: str = "concatena
         return "PCA" if data == "concatenated" else "PCA, mean"
     algorithm = {"infomax-extended": "Infomax (extended)", "infomax": "Infomax", "fastica": "FastICA"}[method]
     return f"{independence} {algorithm}, {data}"
-
-
-def _components(path, data, k, n_vertices):
-    """Mean (V,) and first k components (k, V) of the PCA of that name."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            mean, components = (file.get_tensor(f"{data}.{part}") for part in ("mean", "components"))
-    except SafetensorError as error:
-        raise ValueError(f"{path} holds no PCA ({error}): give the pca.safetensors of FitSurfacePca") from error
-    if components.shape[1] != n_vertices:
-        raise ValueError(
-            f"{path} was fitted on {components.shape[1]} vertices but the series have {n_vertices}: "
-            "give the PCA of the same region"
-        )
-    if not 1 <= k <= len(components):
-        raise ValueError(
-            f"{path} holds {len(components)} components and {k} were asked for: run FitSurfacePca with n_components={k}"
-        )
-    return mean, components[:k]
 
 
 def _means(scores, regressors, split, train) -> np.ndarray:

@@ -64,6 +64,7 @@ def ScoreTiVae(
     from pydra_vae.bids.tables import write_table
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.tasks import _tivae, _tivae_scores
+    from pydra_vae.tasks._components import load_components
     from pydra_vae.tasks._io import write_json
     from pydra_vae.tasks._recordings import Split, load_regressors, load_series
     from pydra_vae.training.devices import reproducible, resolve_device
@@ -76,7 +77,7 @@ def ScoreTiVae(
     if regressors is not None:
         split.check("tables of regressors", regressors)
         tables = load_regressors(regressors, len(arrays[0]))
-    linear = None if pca is None else _tivae_scores.first_components(pca, made["latent_dim"])
+    linear = None if pca is None else load_components(pca, made["latent_dim"], arrays.shape[1])
     with gpu_slot(device) as slot, reproducible(made["seed"], made["threads"]):
         network = _tivae.load_model(model, made)
         through = _tivae_scores.Through(

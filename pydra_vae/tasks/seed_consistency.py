@@ -36,9 +36,10 @@ def SeedConsistency(
     Returns
     -------
     consistency : file
-        TSV, one row a pair of fits: model, k, seed_a, seed_b, matched_r (mean |r| of matched factors of the test
-        average), null (its mean over shifts), p, matched_r_recordings (of all test recordings one after the other,
-        each standardised, so that nothing need be locked to a task) and null_recordings.
+        TSV, one row a pair of fits: model, k, seed_a, seed_b, matched_r (mean |r| of matched factors of the average
+        over all test recordings, whatever their timing), null (its mean over shifts), p, matched_r_recordings (of all
+        test recordings one after the other, each standardised, so that nothing need be locked to a task) and
+        null_recordings.
     """
     from itertools import combinations
 

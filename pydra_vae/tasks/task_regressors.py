@@ -24,6 +24,8 @@ def TaskRegressors(
 ):
     """Convolve each sub-task's blocks with a haemodynamic response, and filter the regressors like the data.
 
+    Confounds that are regressed out of the data stay in the regressors, which are the same for all runs of one timing.
+
     Parameters
     ----------
     events : list of files

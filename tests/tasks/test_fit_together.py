@@ -66,7 +66,8 @@ def test_what_trains_alone_has_no_key(series):
 
 
 @pytest.mark.parametrize("options", [{}, {"linear_skip": "pca"}, {"beta": 1.0}])
-def test_each_call_gets_the_files_that_it_would_write_alone(series, tmp_path, options):
+def test_each_call_gets_the_files_that_it_would_write_alone(series, tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)  # where checkpoints and progress go
     tolerance = 1e-2 if options.get("linear_skip") else 1e-4
     given = [inputs(series, latent_dim=d, seed=s, scheme="random", **options) for d, s in ((2, 0), (5, 0), (2, 1))]
     folders = [tmp_path / f"of {i}" for i in range(3)]

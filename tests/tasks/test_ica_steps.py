@@ -103,7 +103,7 @@ def test_rotation_brings_mixed_factors_back(tmp_path, given, by):
 
 def test_messages(tmp_path, given):
     inputs = given["inputs"] | {"pca": given["pca"].pca}
-    with pytest.raises(Exception, match="holds 6 components and 7 were asked for"):
+    with pytest.raises(Exception, match="holds 6 components and 7 are needed"):
         call(Ica, cwd=tmp_path / "a", **inputs, n_components=7)
     with pytest.raises(Exception, match="9 series but the split lists 10 recordings"):
         call(Ica, cwd=tmp_path / "b", **inputs | {"series": inputs["series"][1:]})

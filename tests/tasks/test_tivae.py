@@ -174,7 +174,7 @@ def test_files_that_do_not_belong_together_are_refused(files, fitted, pca, tmp_p
     with pytest.raises(Exception, match=r"other.npy has 7 vertices but the model was fitted on 288"):
         call(EncodeFactors, cwd=tmp_path, model=fitted.model, config=fitted.config, series=[tmp_path / "other.npy"])
     larger = fit(files, tmp_path, latent_dim=9, max_steps=1)
-    with pytest.raises(Exception, match=r"holds 6 components but the model has 9 factors.*n_components=9"):
+    with pytest.raises(Exception, match=r"holds 6 components and 9 are needed.*n_components=9"):
         score(files, larger, tmp_path, pca=pca)
     with pytest.raises(Exception, match=r"clusters.json is not the model.json of a fitted TI-VAE: it lacks n_left"):
         call(EncodeFactors, cwd=tmp_path, model=fitted.model, config=files["clusters_info"], series=files["series"])

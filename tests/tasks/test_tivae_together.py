@@ -54,8 +54,9 @@ def test_sizes_seeds_and_betas_may_differ_but_not_networks_steps_or_terms(files)
     assert key(files, device="mps") is None
 
 
-def test_each_call_gets_the_files_that_it_would_write_alone(files, tmp_path):
+def test_each_call_gets_the_files_that_it_would_write_alone(files, tmp_path, monkeypatch):
     """Structural and other clusters, two seeds and two sizes in one stack."""
+    monkeypatch.chdir(tmp_path)  # where checkpoints and progress go
     others = Path(files["clusters"]).with_name("others.npy")
     calls = [{}, {"latent_dim": 5, "seed": 1, "beta": 0.5}, {"clusters": others}]
     folders = [tmp_path / str(i) for i in range(3)]
