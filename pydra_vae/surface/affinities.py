@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import blas
 
 # Rows of a vertex × vertex matrix that are held at a time, in numbers: 512 MB of float32.
 _NUMBERS = 2**27
@@ -178,15 +179,37 @@ def _correlation_rows(
     for first in range(0, n, at_a_time):
         block, n_recordings = np.zeros((min(at_a_time, n - first), n), np.float32), 0
         for x in series():
-            z = _unit(x, n)
-            block += z[:, first : first + at_a_time].T @ z
+            _add_products(block, _unit(x, n), first)
             n_recordings += 1
         if not n_recordings:
             raise ValueError("correlations need the series of at least one recording")
+        if len(block) == n:
+            _mirror(block)
         block /= n_recordings
         counts[0] += int((block < 0).sum())
         counts[1] += block.size - len(block)
         yield first, block
+
+
+def _add_products(block: np.ndarray, z: np.ndarray, first: int):
+    """Add the rows of zᵀz from the first on, in place; of a whole matrix only the half right of the diagonal.
+
+    BLAS sees the transpose of an array in C order.
+    """
+    if len(block) == z.shape[1]:
+        blas.ssyrk(1.0, z.T, beta=1.0, c=block.T, lower=True, overwrite_c=True)
+    else:
+        rows = z[:, first : first + len(block)]
+        blas.sgemm(1.0, z.T, rows.T, beta=1.0, c=block.T, trans_b=True, overwrite_c=True)
+
+
+def _mirror(block: np.ndarray, at_a_time: int = 512):
+    """Copy the half right of the diagonal of a square matrix to the left."""
+    for start in range(0, len(block), at_a_time):
+        part = slice(start, start + at_a_time)
+        block[part.stop :, part] = block[part, part.stop :].T
+        square = block[part, part]
+        square[:] = np.triu(square) + np.triu(square, 1).T
 
 
 def _unit(x: np.ndarray, n: int) -> np.ndarray:
