@@ -178,6 +178,11 @@ def check_headers(recordings: Iterable[Recording], t_r: float | None = None) -> 
             said, source = _repetition_time(recording.sidecar), recording.sidecar
             if said is None:
                 said, source = t_r, "--repetition-time"
+            if said is None and header.t_r is None:
+                raise InputError(
+                    f"no repetition time: the header of {header.path} has none and no sidecar gives RepetitionTime; "
+                    "write one into its .json, or give --repetition-time"
+                )
             agreed = check_t_r(header, said, source)
             start = _start_time(recording.sidecar, agreed)
         except (SurfaceError, InputError, OSError, ValueError) as error:
