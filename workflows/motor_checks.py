@@ -39,6 +39,8 @@ def check_files(options: argparse.Namespace) -> None:
         raise InputError("--surfaces and --subject-surfaces: distances are measured on one of them; leave one out")
     if getattr(options, "fit.crop", 2) < 2:
         raise InputError("--crop 1: the total correlation over time needs crops of 2 frames at least")
+    if getattr(options, "fit.recurrent_l2", 0) and not getattr(options, "fit.temporal_decoder", False):
+        raise InputError("--recurrent-l2 acts on the weights of the temporal decoder: give --temporal-decoder too")
 
 
 def check_enough(recordings: Sequence[Recording], options: argparse.Namespace) -> None:

@@ -131,6 +131,8 @@ def _models(parser: Parser) -> None:
     group.step("fit", "--initialisation", choices=("lsuv", "orthogonal", "pytorch"), help="(default: lsuv)")
     group.step("fit", "--input-layer", choices=("per-hemisphere", "shared"), help="(default: per-hemisphere)")
     group.step("fit", "--temporal-decoder", action="store_true", help="a second causal GRU before the factors")
+    group.step("fit", "--recurrent-l2", type=from_zero, metavar="W",
+               help="weight of the squared norm of its hidden-to-hidden weights (default: 0)")  # fmt: skip
     group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"),
                help="auto: bfloat16 where the processor has it (default: auto)")  # fmt: skip
     group.step("fit", "--threads", type=positive, metavar="N",
