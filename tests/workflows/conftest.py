@@ -76,7 +76,9 @@ def demo(tmp_path_factory, finn):
 @pytest.fixture(scope="session")
 def motor():
     """The same for motor."""
-    return _program("motor")
+    call = _program("motor")
+    call.short = ("--size", "tiny", "--max-steps", "10")
+    return call
 
 
 @pytest.fixture(scope="session")

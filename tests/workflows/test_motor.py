@@ -1,10 +1,17 @@
 """The motor recipe as a user runs it: the embedded demo, its outputs, and what a rerun computes."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from pydra_vae.cli import main
 
 FITS = ("TI-VAE-S", "TI-VAE-F", "β-VAE-S", "linear")
 
@@ -53,27 +60,71 @@ def test_outputs_have_their_names_and_sidecars(motor_demo):
     assert list(pd.read_csv(factors, sep="\t").columns) == ["time", *(f"factor-{k}" for k in range(1, 9))]
 
 
-def test_second_run_computes_nothing(motor_demo, motor):
+def test_second_run_computes_nothing_and_brings_back_what_was_deleted(motor_demo, motor):
     folder, first = motor_demo
+    (factors,) = (folder / "output" / "sub-990002").rglob("*_desc-TIVAESk8b1s42_factors.tsv")
+    maps = folder / "output" / "group_space-fsLR_desc-TIVAESk8b1s42_map.dscalar.nii"
+    before = {path: path.read_bytes() for path in (factors, maps)}
+    for path in before:
+        path.unlink()
     done = motor(*motor.short, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     assert done.steps == first.steps
-    assert not done.done_again
+    assert not done.done_again and not any(done.failed.values())
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_late_parameter_recomputes_only_what_depends_on_it(motor_demo, motor):
     folder, _ = motor_demo
     done = motor(*motor.short, "--permutations", "50", cwd=folder.parent)
     assert done.returncode == 0, done.stderr
-    assert "HrfRegression" in done.done_again
+    assert {"HrfRegression", "MotorReport"} <= set(done.done_again)
     assert set(done.done_again) <= {"HrfRegression", "CompareMaps", "GatherTables", "MotorReport"}
+    assert "n_permutations" in done.why["HrfRegression"]
 
 
-@pytest.mark.parametrize("argument", ["--dry-run"])
-def test_a_dry_run_reads_headers_only(motor_demo, motor, argument, tmp_path):
+def test_a_dry_run_reads_headers_only(motor_demo, motor, tmp_path):
     folder, _ = motor_demo
-    done = motor(folder / "data", tmp_path / "out", argument, cwd=tmp_path)
+    done = motor(folder / "data", tmp_path / "out", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "284 frames, TR 0.72 s" in done.stdout
     assert "fits TI-VAE-S k=8 beta=1 seed=42" in done.stdout
-    assert not (tmp_path / "out").exists()
+    assert "16 fits, and 20 ICA and PCA, of 12 recordings of 12 persons" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_finds_the_recipe(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["motor", "--help"])
+    assert stop.value.code == 0
+    assert "pydra-vae motor DATA OUTPUT [options]" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_killed_fit_resumes_to_the_uninterrupted_result(motor_demo, motor):
+    folder, _ = motor_demo
+    arguments = (folder / "data", "out", "--models", "tivae-s", "--latent-dims", "4", "--seeds", "1",
+                 "--n-clusters", "12", "--max-steps", "150", "--permutations", "20", "--ica-restarts", "1")  # fmt: skip
+    places = {name: folder.parent / name for name in ("whole", "killed")}
+    for place in places.values():
+        place.mkdir()
+    done = motor(*arguments, cwd=places["whole"])
+    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen(
+        [sys.executable, str(motor.script), *map(str, arguments)], cwd=places["killed"], start_new_session=True
+    )
+    checkpoints = places["killed"] / "work" / "checkpoints"
+    while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = motor(*arguments, cwd=places["killed"])
+    assert done.returncode == 0, done.stderr
+    assert done.computed["FitTiVae"] == 1 and done.reused["PrepareSurface"] == 12
+    for end in ("history.tsv", "model.safetensors"):
+        whole, killed = ((place / "out" / f"group_desc-TIVAESk4b1s1_{end}").read_bytes() for place in places.values())
+        assert whole == killed
+    config = json.loads((places["killed"] / "out" / "group_desc-TIVAESk4b1s1_model.json").read_text())
+    assert config["resumed_at"] > 0
+    assert not any(checkpoints.glob("*.pt"))

@@ -267,6 +267,10 @@ def test_a_missing_hemisphere_and_repetition_times_that_are_absent_or_contradict
         bold(gifti, "02", hemi, ".json").unlink()
     status, told, _ = motor(gifti, "out", "--region", "none", "--dry-run")
     assert status == 2 and "sub-02" in told and "--repetition-time" in told
+    assert "no repetition time" in told
+    write_func_gii(bold(gifti, "03", "L", ".func.gii"), np.ones((40, FSAVERAGE5), np.float32), "L", 1.5)
+    status, told, _ = motor(gifti, "out", "--region", "none", "--dry-run")
+    assert "says TR = 1.5 s, but" in told and "RepetitionTime = 2 s: correct the one that is wrong" in told
     (gifti / "sub-02" / "func" / "sub-02_task-motor_bold.json").write_text(json.dumps({"RepetitionTime": "2 s"}))
     status, told, _ = motor(gifti, "out", "--region", "none", "--dry-run")
     assert "RepetitionTime is '2 s', a number of seconds is needed" in told
