@@ -61,6 +61,12 @@ COLUMNS: dict[str, dict[str, str]] = {
         "label": "Label of the region",
     },
     "subject_split": {"part": "train, validation or test; all recordings of a person lie in one"},
+    "claims": {
+        "claim": "Key of the claim; short: which claim holds against which null, in one sentence",
+        "ours": "Figure of these data",
+        "control": "The control's",
+        "verdict": "as in the paper; its control does as well; otherwise; open",
+    },
     "comparison": TASK
     | {
         "r_validation": "Highest |r| on the validation average, mean over the sub-tasks",

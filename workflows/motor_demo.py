@@ -99,6 +99,9 @@ def show(output: Path) -> None:
         "r (held out): factors chosen on the validation average, scored on the test average; the paper's way chooses"
         " and scores on the test average, which is optimistic"
     )
+    claims = pd.read_csv(targets(output)["claims"], sep="\t", na_values="n/a")
+    for text in claims.loc[claims["claim"] == "short", "finding"]:
+        console.print(text, markup=False)
     console.print(f"Report: {targets(output)['report']}", markup=False)
 
 

@@ -26,6 +26,7 @@ SURFACE = {
 }
 # Outputs of `MotorComparison`.
 TABLES = {
+    "claims": "The paper's claims beside these data; the first row says in short which holds against which null",
     "comparison": "Every model's correlation with the task, beside chance, ceiling and the paper's way of scoring",
     "scores": "The same for each sub-task",
     "fits": "Reconstruction, terms of the loss and collapse verdict of every fit",

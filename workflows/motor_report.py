@@ -31,7 +31,7 @@ ACROSS = ("sweep", "consistency")
 UNSHOWN = ("distances", "silhouette")  # the report takes them model by model
 
 
-@workflow.define(outputs={"report": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
+@workflow.define(outputs={"report": File, "claims": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
 def MotorComparison(
     subject_split: File,
     tables: Options = EMPTY,
@@ -65,4 +65,4 @@ def MotorComparison(
         )
         found["consistency"] = workflow.add(agreement).consistency
     page = workflow.add(MotorReport(**{name: found[name] for name in found if name not in UNSHOWN}, **report))
-    return (page.report, *(found.get(name) for name in (*GATHERED, *NAMED, *ACROSS)))
+    return (page.report, page.claims, *(found.get(name) for name in (*GATHERED, *NAMED, *ACROSS)))

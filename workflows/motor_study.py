@@ -340,7 +340,7 @@ class Study:
 
         def deliver(label: str, outputs: Any) -> None:
             if label == "comparison":
-                made = {name: getattr(outputs, name) for name in (*GATHERED, *NAMED, *ACROSS, "report")}
+                made = {name: getattr(outputs, name) for name in (*GATHERED, *NAMED, *ACROSS, "report", "claims")}
                 delivery.tables(made | self._surface_tables())
             else:
                 delivery.factors(models[label.removeprefix("factors of ")][0], Path(outputs.tables))

@@ -11,7 +11,9 @@ from pathlib import Path
 from pydra_vae.reports.formats import count, listed
 from pydra_vae.reports.group import Failure, filled, parameters_section
 from pydra_vae.reports.group_missing import failed_names
+from pydra_vae.reports.motor_claims import claims_of
 from pydra_vae.reports.motor_sections import sections
+from pydra_vae.reports.motor_short import in_short
 from pydra_vae.reports.motor_tables import MotorTables
 from pydra_vae.reports.pages import render
 
@@ -138,6 +140,25 @@ class MotorReport:
         path = Path(path).absolute()
         path.write_text(html, encoding="utf-8")
         return path
+
+    def claims(self) -> list[dict[str, str]]:
+        """The paper's claims beside these data; the first row, `short`, says which claim holds against which null."""
+        tables = MotorTables(self)
+        found = claims_of(tables)
+        rows = [
+            {
+                "claim": claim.name,
+                "paper_says": claim.claim,
+                "paper": claim.paper,
+                "ours": claim.ours,
+                "control": claim.control,
+                "verdict": claim.finding.verdict or "open",
+                "finding": claim.finding.text,
+            }
+            for claim in found
+        ]
+        short = in_short(found, tables)
+        return [dict.fromkeys(rows[0], "") | {"claim": "short", "finding": short}, *rows] if short else rows
 
     def _check(self) -> None:
         """Raise ValueError unless files and labels are as many."""

@@ -8,7 +8,7 @@ from pydra_vae.engine.step import step
 from pydra_vae.tasks.group_report import parsed
 
 
-@step(outputs={"report": File})
+@step(outputs={"report": File, "claims": File})
 def MotorReport(
     comparison: File | None = None,
     scores: File | None = None,
@@ -144,7 +144,13 @@ def MotorReport(
     -------
     report : file
         The page, ``motor.html``.
+    claims : file
+        TSV, one row a claim of the paper: claim, paper_says, paper, ours, control, verdict (as in the paper; its
+        control does as well; otherwise; open), finding. The first row, short, says which holds against which null.
     """
+    import pandas as pd
+
+    from pydra_vae.bids.tables import write_table
     from pydra_vae.reports.group import Failure
     from pydra_vae.reports.motor import MotorReport as Report
 
@@ -161,7 +167,12 @@ def MotorReport(
         else:
             found[name] = None if value is None else Path(value)
     failed = [Failure(**failure) for failure in texts.pop("failures")]
-    return Report(**found, **texts, failures=failed).write(Path.cwd() / "motor.html")
+    page = Report(**found, **texts, failures=failed)
+    claims = pd.DataFrame(page.claims(), columns=CLAIMS)
+    return page.write(Path.cwd() / "motor.html"), write_table(Path("claims.tsv"), claims)
+
+
+CLAIMS = ("claim", "paper_says", "paper", "ours", "control", "verdict", "finding")
 
 
 LISTS = (

@@ -168,8 +168,11 @@ def test_step_and_page_know_the_same_inputs(motor_of, tmp_path, undrawn):
     assert {*motor_report.LISTS, *motor_report.LABELS, *motor_report.PLAIN} < known
     assert "comparison" in inspect.getsource(motor_report)
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-    call(motor_report.MotorReport, cwd=tmp_path / "out", **{**given, "folded": None}, simulated=True, title="A title",
-         failures='[{"label": "sub-9", "step": "reading", "message": "no TR"}]')  # fmt: skip
+    given |= {"folded": None, "failures": '[{"label": "sub-9", "step": "reading", "message": "no TR"}]'}
+    made = call(motor_report.MotorReport, cwd=tmp_path / "out", **given, simulated=True, title="A title")
+    claims = pd.read_csv(made.claims, sep="\t")
+    assert claims["claim"][0] == "short" and claims["finding"][0].startswith("In short: TI-VAE-S")
+    assert set(claims["verdict"].dropna()) <= {"as in the paper", "its control does as well", "otherwise", "open"}
     page = (tmp_path / "out" / "motor.html").read_text(encoding="utf-8")
     assert "<h1>A title</h1>" in page and "sub-9 failed in reading" in page
     with pytest.raises(ValueError, match="skipped is no JSON"):
