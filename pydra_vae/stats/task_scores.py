@@ -126,7 +126,7 @@ def task_scores(
             "(S, T, k), (S, T, n) and S are needed"
         )
     means, design = averages(factors, regressors, part, raw)
-    shifts = draw_shifts(factors.shape[1], max(1, int(design.max(initial=-1)) + 1), n_permutations, seed)
+    shifts = draw_shifts(factors.shape[1], n_permutations, seed)
     on_validation, on_test = (correlations(means[name], shifts) for name in ("validation", "test"))
     chosen, sign = _best(on_validation)
     signed = sign * np.take_along_axis(on_test, chosen[:, None], axis=1)[:, 0]

@@ -1,8 +1,10 @@
 """Factors against circularly shifted regressors: all correlations of a null at once.
 
 A shifted regressor keeps its own autocorrelation and the spacing of the blocks and loses its place in the run. All
-regressors of a design shift together, in every part by the same number of frames: what a choice on the validation
-average gains by the timing that it shares with the test average, the null gains too.
+regressors of all designs shift together, in every part by the same number of frames: what a choice on the validation
+average gains by the timing that it shares with the test average, the null gains too. That holds between designs as
+well, whose blocks may fill the same slots in another order: shifted each on its own, a read-out of factors that know
+nothing of the task had p ≤ .05 in 11 % of simulated studies with a timing for each subject.
 """
 
 import numpy as np
@@ -13,48 +15,38 @@ from pydra_vae.stats.task_designs import Average
 PENALTIES = np.array([1e-3, 1e-2, 1e-1, 1.0, 10.0])
 
 
-def draw_shifts(n_frames: int, n_designs: int, n_permutations: int, seed: int = 0) -> np.ndarray:
-    """Shifts in frames, (1 + P, D); the first row is 0, the observed order.
+def draw_shifts(n_frames: int, n_permutations: int, seed: int = 0) -> np.ndarray:
+    """Shifts in frames, (1 + P,); the first is 0, the observed order.
 
-    One design has only T − 1 other places: where `n_permutations` is no less, each is taken once, and P = T − 1.
-    Several designs shift each on its own, at random.
+    There are only T − 1 other places: where `n_permutations` is no less, each is taken once, and P = T − 1.
 
     Examples
     --------
-    >>> draw_shifts(4, 1, 1000).ravel().tolist()
+    >>> draw_shifts(4, 1000).tolist()
     [0, 1, 2, 3]
-    >>> draw_shifts(284, 2, 100).shape
-    (101, 2)
     """
-    rng = np.random.default_rng(seed)
-    if n_designs == 1:
-        n = min(n_permutations, n_frames - 1)
-        shifts = 1 + np.sort(rng.permutation(n_frames - 1)[:n])[:, None]
-    else:
-        shifts = rng.integers(0, n_frames, size=(n_permutations, n_designs))
-    return np.vstack([np.zeros((1, n_designs), dtype=int), shifts])
+    n = min(n_permutations, n_frames - 1)
+    return np.append(0, 1 + np.sort(np.random.default_rng(seed).permutation(n_frames - 1)[:n]))
 
 
 def cross(part: Average, shifts: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Sums of products of factors and shifted regressors, (1 + P, k, n).
 
-    Entry [p, j, i] is Σ_d w_d Σ_t f_dj(t) g_di(t − shifts[p, d]).
+    Entry [p, j, i] is Σ_d w_d Σ_t f_dj(t) g_di(t − shifts[p]).
 
     Parameters
     ----------
     part : Average
-    shifts : (1 + P, D) int array
-        A column for each number of a design.
+    shifts : (1 + P,) int array
     weights : (D,) array, optional
         Of the part's designs; 1 by default.
     """
     weights = np.ones(len(part.design)) if weights is None else weights
     n_frames, k, n = part.factors.shape[1], part.factors.shape[2], part.regressors.shape[2]
-    total = np.zeros((len(shifts), k, n))
-    for design, weight, f, g in zip(part.design, weights, part.factors, part.regressors, strict=True):
-        product = weight * np.fft.rfft(f, axis=0)[:, :, None] * np.fft.rfft(g, axis=0).conj()[:, None]
-        total += np.fft.irfft(product, n_frames, axis=0)[shifts[:, design]]
-    return total
+    total = np.zeros((n_frames // 2 + 1, k, n), dtype=complex)
+    for weight, f, g in zip(weights, part.factors, part.regressors, strict=True):
+        total += weight * np.fft.rfft(f, axis=0)[:, :, None] * np.fft.rfft(g, axis=0).conj()[:, None]
+    return np.fft.irfft(total, n_frames, axis=0)[shifts]
 
 
 def correlations(part: Average, shifts: np.ndarray) -> np.ndarray:

@@ -49,24 +49,18 @@ def delayed(blocks: np.ndarray, frames: int) -> np.ndarray:
 
 
 def shifted(labels: list[np.ndarray], n: int, rng: np.random.Generator) -> Iterator[list[np.ndarray]]:
-    """Labels of each run shifted in time, round the end.
+    """Labels of all runs shifted in time by the same number of frames, each round its own end.
 
     Parameters
     ----------
-    labels : list of (T_d,) arrays
-        One a design. With one design each shift of 1 … T − 1 frames comes at most once; with several, each is shifted
-        on its own.
+    labels : list of (T,) arrays
+        One a design.
     n : int
-        At most so many.
+        At most so many; each shift of 1 … T − 1 frames comes at most once.
     """
-    if len(labels) == 1:
-        length = len(labels[0])
-        steps = np.arange(1, length)
-        for step in steps if len(steps) <= n else np.sort(rng.choice(steps, n, replace=False)):
-            yield [np.roll(labels[0], step)]
-        return
-    for _ in range(n):
-        yield [np.roll(one, rng.integers(1, max(len(one), 2))) for one in labels]
+    steps = np.arange(1, len(labels[0]))
+    for step in steps if len(steps) <= n else np.sort(rng.choice(steps, n, replace=False)):
+        yield [np.roll(one, step) for one in labels]
 
 
 def silhouette(x: np.ndarray, labels: np.ndarray) -> float:

@@ -39,7 +39,7 @@ def FactorEmbedding(
     n_designs : int
         At most so many averages, the first ones; t-SNE takes minutes for tens of thousands of frames.
     n_permutations : int
-        Circular shifts of the labels; with one design at most T − 1 of them are different.
+        Circular shifts of the labels, at most T − 1; those of all designs shift together.
     seed : int
         Of t-SNE and of the shifts.
 

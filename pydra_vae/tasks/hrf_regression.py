@@ -55,7 +55,7 @@ def HrfRegression(
     seed : int
         The model's, for tables; also of the shifts.
     n_permutations : int
-        Circular shifts of the regressors; with one timing at most one for each frame.
+        Circular shifts of the regressors, at most one for each frame; those of all recordings shift together.
 
     Returns
     -------

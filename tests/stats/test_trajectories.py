@@ -55,7 +55,7 @@ def test_smooth_noise_is_no_cluster():
     assert np.mean(np.array(p) <= 0.05) <= 0.12
 
 
-def test_several_designs_are_shifted_each_on_its_own():
+def test_several_designs_are_shifted_together():
     labels = [blocks(), np.roll(blocks(), 31)]
     x = np.concatenate([planted(one) for one in labels])
     found = t.silhouette_test(x, labels, 50)
@@ -63,6 +63,7 @@ def test_several_designs_are_shifted_each_on_its_own():
     assert found == t.silhouette_test(x, labels, 50)
     for moved in t.shifted(labels, 5, np.random.default_rng(0)):
         assert [sorted(one) for one in moved] == [sorted(one) for one in labels]
+        np.testing.assert_array_equal(moved[1], np.roll(moved[0], 31))
 
 
 def test_near_sub_tasks_are_near():
