@@ -110,7 +110,8 @@ class Through:
             if row in passed.held_out:
                 some = slice(None, None, step)
                 shown = (x, decoded, of_pca, mu, log_variance)
-                passed.frames.append(tuple(None if values is None else values[some] for values in shown))
+                # copies: a slice would hold its whole recording, or keep its file open
+                passed.frames.append(tuple(None if values is None else np.array(values[some]) for values in shown))
         return passed
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pydra_vae.bids.tables import read_table, write_table
 from pydra_vae.engine.step import call
+from pydra_vae.tasks import _tivae, _tivae_scores
+from pydra_vae.tasks._recordings import Split
 from pydra_vae.tasks.encode_factors import EncodeFactors
 from pydra_vae.tasks.fit_surface_pca import FitSurfacePca
 from pydra_vae.tasks.fit_tivae import FitTiVae
@@ -131,6 +134,15 @@ def test_one_row_of_scores(fitted, files, pca, planted, tmp_path):
     assert 0 <= row["chance"] <= 1 and row["r_paper"] >= abs(row["r_test"]) and row["readout"] > row["chance"]
     verdict = json.loads(Path(found.verdict).read_text())
     assert not verdict["collapsed"] and "few_recordings" in [w["code"] for w in verdict["warnings"]]
+
+
+def test_frames_for_the_detector_hold_no_recording(files, fitted):
+    """A slice would keep all of it in memory, of every test recording: gigabytes in a large study."""
+    arrays, split = _tivae.load_series(files["series"]), Split.load(files["subject_split"])
+    network = _tivae.load_model(fitted.model, _tivae.read_config(fitted.config))
+    passed = _tivae_scores.Through(network, torch.device("cpu"), False, every=False)(arrays, split, None)
+    assert len(passed.frames) == 3
+    assert all(values.base is None for values in sum(passed.frames, ()) if values is not None)
 
 
 def test_a_collapse_is_detected(files, pca, tmp_path):
