@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,12 +29,12 @@ COLUMNS = {
     "k": "k",
     "beta": "β",
     "seed": "seed",
-    "r_test": "r (held out)",
-    "r_paper": "r (paper's way)",
-    "readout": "read-out",
-    "subject_r_mean": "r single subjects",
+    "r_test": "r, held\nout",
+    "r_paper": "paper's\nway",
+    "readout": "read-\nout",
+    "subject_r_mean": "single\nruns",
     "chance": "chance",
-    "ceiling": "ceiling",
+    "ceiling": "ceil-\ning",
 }
 
 
@@ -87,17 +88,19 @@ def _models(options: argparse.Namespace) -> tuple[list[Vae], list[Decomposition]
 def show(output: Path) -> None:
     """Print how well each model's factors follow the task, beside chance and ceiling."""
     table = pd.read_csv(targets(output)["comparison"], sep="\t", na_values="n/a")
-    shown = Table(title="simulated data: correlation of factors with the sub-tasks, mean over the sub-tasks")
+    title = "simulated data: correlation of factors with the sub-tasks, mean over the sub-tasks"
+    shown = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     columns = {name: title for name, title in COLUMNS.items() if name in table}
     for name, title in columns.items():
-        shown.add_column(title, justify="left" if name == "model" else "right")
+        is_name = name == "model"  # folded where lines are short; the numbers are not
+        shown.add_column(title, justify="left" if is_name else "right", no_wrap=not is_name)
     for row in table.sort_values(["k", "r_test"], ascending=[True, False]).itertuples():
-        shown.add_row(*(_cell(getattr(row, name)) for name in columns))
+        shown.add_row(*(_cell(name, getattr(row, name)) for name in columns))
     console = Console(highlight=False)
     console.print(shown)
     console.print(
-        "r (held out): factors chosen on the validation average, scored on the test average; the paper's way chooses"
-        " and scores on the test average, which is optimistic"
+        "r, held out: factors chosen on the validation average, scored on the test average; the paper's way chooses"
+        " and scores on the test average, which is optimistic; chance is that of the paper's way"
     )
     claims = pd.read_csv(targets(output)["claims"], sep="\t", na_values="n/a")
     for text in claims.loc[claims["claim"] == "short", "finding"]:
@@ -105,7 +108,7 @@ def show(output: Path) -> None:
     console.print(f"Report: {targets(output)['report']}", markup=False)
 
 
-def _cell(value) -> str:
+def _cell(name: str, value) -> str:
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.3g}"
+        return "" if pd.isna(value) else f"{value:g}" if name == "beta" else f"{value:.2f}"
     return str(value)

@@ -23,7 +23,7 @@ def table(folder, name):
 def test_demo_says_what_it_is_and_ends_with_the_comparison(motor_demo):
     folder, done = motor_demo
     assert "SIMULATED" in done.stderr
-    assert "r (held out)" in done.stdout
+    assert "r, held out: " in done.stdout
     assert str(folder / "output" / "index.html") in done.stdout.replace("\n", "")
     assert done.steps
     assert all(done.computed[step] and not done.failed[step] for step in done.steps)
