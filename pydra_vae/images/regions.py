@@ -175,7 +175,7 @@ def _check_both(vertices, chosen, region: Sequence[str], header: SurfaceHeader) 
         if len(wanted):
             raise SurfaceError(
                 f"none of the {len(wanted):,} vertices of {name} in the {side} hemisphere has data in {header.path}: "
-                "choose another --region, or check the --medial-wall"
+                "choose another --region, or data that hold it"
             )
         raise SurfaceError(
             f"missing hemisphere: the region {name} has no vertex in the {side} hemisphere, and both are needed: name "
