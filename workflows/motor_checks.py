@@ -16,6 +16,7 @@ from pydra_vae.workflows.motor_inputs import given_options
 from pydra_vae.workflows.parameters import filled
 
 MIN_PERSONS = 3  # one for each part of the split
+MAX_PAIRS = 12_000  # vertices of a hemisphere whose distances of all pairs fit in memory, and whose graph is solved
 NOT_IN_HCP = {"session_label": "sessions", "den": "densities", "events_dir": "raw data beside it"}
 
 
@@ -80,6 +81,11 @@ def check_study(recordings: Sequence[Recording], options: argparse.Namespace, mo
         region = plan.planned_region(list(first.data), **region_options(options))
     with _of("--n-clusters"):
         plan.check_clusters(filled(SpectralClusters, given["clusters"])["n_clusters"], region)
+    if options.paper_clusters and (largest := max(map(len, region.vertices))) > MAX_PAIRS:
+        raise InputError(
+            f"--paper-clusters needs the distances of all pairs of a hemisphere's {largest:,} vertices, "
+            f"{largest**2 * 4 / 1e9:.1f} GB: leave it out, or choose a --region of at most {MAX_PAIRS:,}"
+        )
     if options.surfaces:
         with _of("--surfaces"):
             plan.check_surfaces(options.surfaces, region)

@@ -15,7 +15,7 @@ from pydra_vae.images.surface_templates import surface_image, surfaces_for
 from pydra_vae.images.surfaces import load_surface
 from pydra_vae.simulate.motor_files import save_image, write_func_gii, write_json
 from pydra_vae.simulate.motor_standin import write_recording_tree
-from pydra_vae.workflows import motor_study
+from pydra_vae.workflows import motor_checks, motor_study
 from pydra_vae.workflows.motor_program import run_motor
 
 N_FRAMES, N_KEPT, FSAVERAGE5 = 120, 70, 10_242
@@ -281,3 +281,11 @@ def test_labels_for_another_mesh_than_fslr(gifti, motor):
     assert status == 2
     line = one_line([text for text in told.splitlines() if "events" not in text][-1])
     assert "the packaged Yeo-7 labels lie on fsLR 32k" in line and "--region none" in line
+
+
+def test_the_papers_clusters_of_a_region_too_large_for_all_pairs(small, motor, monkeypatch):
+    monkeypatch.setattr(motor_checks, "MAX_PAIRS", 60)
+    status, told, _ = motor(small, "out", "--paper-clusters", "--n-clusters", "4")
+    assert status == 2
+    assert "--paper-clusters needs the distances of all pairs of a hemisphere's 70 vertices" in one_line(told)
+    assert "--region of at most 60" in told
