@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,7 +55,32 @@ def _program(recipe):
 
     call.short = SHORT
     call.script = SCRIPTS / f"{recipe}.py"
+    call.killed = partial(uninterrupted_and_killed, call)
     return call
+
+
+def uninterrupted_and_killed(recipe, arguments, folder):
+    """Run a recipe once to its end, and once killed at its first checkpoint and run again.
+
+    Returns the output folder of either, and what the last run left.
+    """
+    whole, killed = folder / "whole", folder / "killed"
+    for place in (whole, killed):
+        place.mkdir()
+    done = recipe(*arguments, cwd=whole)
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, str(recipe.script), *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=killed, start_new_session=True)
+    checkpoints = killed / "work" / "checkpoints"
+    while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = recipe(*arguments, cwd=killed)
+    assert done.returncode == 0, done.stderr
+    assert not any(checkpoints.glob("*.pt"))
+    return whole / "out", killed / "out", done
 
 
 def _demo(recipe, folder):

@@ -1,12 +1,9 @@
 """The finn recipe as a user runs it: the embedded demo, what a rerun computes, and the group from outputs alone."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -180,25 +177,7 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo, finn):
     atlas = next((folder / "data").glob("tpl-*/*dseg.nii.gz"))
     arguments = (folder / "data", "out", "participant", "--atlas", atlas, "--task-id", "story1", "story2", "story3",
                  "--participant-label", "01", "--max-steps", "500")  # fmt: skip
-    places = {name: folder.parent / name for name in ("whole", "killed")}
-    for place in places.values():
-        place.mkdir()
-    done = finn(*arguments, cwd=places["whole"])
-    assert done.returncode == 0, done.stderr
-    process = subprocess.Popen(
-        [sys.executable, str(finn.script), *map(str, arguments)], cwd=places["killed"], start_new_session=True
-    )
-    checkpoints = places["killed"] / "work" / "checkpoints"
-    while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = finn(*arguments, cwd=places["killed"])
-    assert done.returncode == 0, done.stderr
+    whole, killed, _ = finn.killed(arguments, folder.parent)
     for end in ("_desc-cvae_history.tsv", "_desc-cvae_model.safetensors"):
-        whole, killed = (next((place / "out").rglob(f"*{end}")).read_bytes() for place in places.values())
-        assert whole == killed
-    config = json.loads(next((places["killed"] / "out").rglob("*_desc-cvae_model.json")).read_text())
-    assert config["resumed_at"] > 0
-    assert not any(checkpoints.glob("*.pt"))
+        assert next(whole.rglob(f"*{end}")).read_bytes() == next(killed.rglob(f"*{end}")).read_bytes()
+    assert json.loads(next(killed.rglob("*_desc-cvae_model.json")).read_text())["resumed_at"] > 0

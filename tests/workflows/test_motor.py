@@ -1,11 +1,6 @@
 """The motor recipe as a user runs it: the embedded demo, its outputs, and what a rerun computes."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -105,26 +100,9 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(motor_demo, motor):
     folder, _ = motor_demo
     arguments = (folder / "data", "out", "--models", "tivae-s", "--latent-dims", "4", "--seeds", "1",
                  "--n-clusters", "12", "--max-steps", "150", "--permutations", "20", "--ica-restarts", "1")  # fmt: skip
-    places = {name: folder.parent / name for name in ("whole", "killed")}
-    for place in places.values():
-        place.mkdir()
-    done = motor(*arguments, cwd=places["whole"])
-    assert done.returncode == 0, done.stderr
-    process = subprocess.Popen(
-        [sys.executable, str(motor.script), *map(str, arguments)], cwd=places["killed"], start_new_session=True
-    )
-    checkpoints = places["killed"] / "work" / "checkpoints"
-    while not (checkpoints.is_dir() and any(checkpoints.glob("*.pt"))):
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = motor(*arguments, cwd=places["killed"])
-    assert done.returncode == 0, done.stderr
+    whole, killed, done = motor.killed(arguments, folder.parent)
     assert done.computed["FitTiVae"] == 1 and done.reused["PrepareSurface"] == 12
     for end in ("history.tsv", "model.safetensors"):
-        whole, killed = ((place / "out" / f"group_desc-TIVAESk4b1s1_{end}").read_bytes() for place in places.values())
-        assert whole == killed
-    config = json.loads((places["killed"] / "out" / "group_desc-TIVAESk4b1s1_model.json").read_text())
-    assert config["resumed_at"] > 0
-    assert not any(checkpoints.glob("*.pt"))
+        name = f"group_desc-TIVAESk4b1s1_{end}"
+        assert (whole / name).read_bytes() == (killed / name).read_bytes()
+    assert json.loads((killed / "group_desc-TIVAESk4b1s1_model.json").read_text())["resumed_at"] > 0
