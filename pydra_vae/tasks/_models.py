@@ -107,10 +107,12 @@ def check_data(config: dict, source: Path, shape: tuple[int, int], scaling: Path
                 f"scale it by {needed!r} (--normalize {needed})"
             )
     if mask is not None and config["mask"] is not None:
-        _check_mask(config["mask"], describe_mask(mask), mask)
+        beside = "--mask, the *_desc-cvae_mask.nii.gz beside the model"
+        check_mask(config["mask"], describe_mask(mask), mask, beside)
 
 
-def _check_mask(needed: dict, found: dict, path: Path):
+def check_mask(needed: dict, found: dict, path: Path, where: str = "the one that its FitVolumeVae was given"):
+    """Refuse a mask (`describe_mask`) that is not the model's; the message says where that is found."""
     from pydra_vae.images.headers import AFFINE_TOLERANCE_MM, dimensions
 
     if found["shape"] != needed["shape"]:
@@ -122,6 +124,5 @@ def _check_mask(needed: dict, found: dict, path: Path):
     else:
         return
     raise ValueError(
-        f"the mask {path} has {what}: give the mask that the model was fitted in "
-        "(--mask, the *_desc-cvae_mask.nii.gz beside the model), or fit a new model"
+        f"the mask {path} has {what}: give the mask that the model was fitted in ({where}), or fit a new model"
     )
