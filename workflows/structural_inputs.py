@@ -1,0 +1,87 @@
+"""What a structural run is given: each step's parameters, which fits, which analyses."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pydra_vae.options.parser import step_options
+from pydra_vae.options.structural import ANALYSES
+from pydra_vae.tasks.fit_joint import FitJoint
+from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
+from pydra_vae.tasks.latent_regression import LatentRegression
+from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
+from pydra_vae.tasks.mask_bold import MaskBold
+from pydra_vae.tasks.prepare_volume import PrepareVolume
+from pydra_vae.workflows.parameters import filled
+from pydra_vae.workflows.structural_specs import VolumeFit, fits_of
+
+STEPS = {
+    "prepare": PrepareVolume,
+    "mask": MakeVolumeMask,
+    "fit": FitVolumeVae,
+    "regression": LatentRegression,
+    "joint": FitJoint,
+    "extract": MaskBold,
+}
+SPLIT_SEED = 42
+NETWORKS_DIM = 8
+
+
+def given_options(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Parameters of each step that the user gave."""
+    given = step_options(options)
+    return {step: given.get(step, {}) for step in STEPS}
+
+
+def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Every parameter by step, defaults too, for sidecars and the report."""
+    given = given_options(options)
+    general = (
+        "kind", "filter", "space", "res", "covariates", "resolution", "grid", "mask", "atlas", "split_seed", "seed",
+        "compare", "search", "search_over", "trials", "use_best", "targets", "confounds", "scores", "second", "bold",
+        "task_id", "networks_dim",
+    )  # fmt: skip
+    plain = {name: _plain(getattr(options, name)) for name in general}
+    return {name: value for name, value in plain.items() if value not in (None, False)} | {
+        step.__name__: filled(step, given[name]) for name, step in STEPS.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def main_fit(options: argparse.Namespace) -> dict[str, Any]:
+    """Parameters of the main fit, with their defaults; the seed and the device belong to the run."""
+    return filled(FitVolumeVae, given_options(options)["fit"])
+
+
+def chosen_fits(options: argparse.Namespace) -> list[VolumeFit]:
+    """The main fit, and those beside it."""
+    return fits_of(main_fit(options), options.compare or ["losses"])
+
+
+def chosen_analyses(options: argparse.Namespace) -> list[str]:
+    """The analyses that were asked for; without a word, all but networks, which need BOLD."""
+    asked = options.analyses or ["auto"]
+    if "all" in asked:
+        return list(ANALYSES)
+    if "none" in asked:
+        return []
+    if "auto" in asked:
+        return [name for name in ANALYSES if name != "networks" or options.bold]
+    return [name for name in ANALYSES if name in asked]
+
+
+def seed_of(options: argparse.Namespace) -> int:
+    """Seed of weights, batches and draws."""
+    return 0 if options.seed is None else options.seed
+
+
+def split_seed_of(options: argparse.Namespace) -> int:
+    """Seed of the division of persons."""
+    return SPLIT_SEED if options.split_seed is None else options.split_seed

@@ -1,0 +1,70 @@
+"""One VAE of brain volumes as a workflow: fitted, every image encoded, judged and scored beside its controls."""
+
+from __future__ import annotations
+
+import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
+from fileformats.generic import File
+from pydra.compose import workflow
+
+from pydra_vae.tasks.encode_volumes import EncodeVolumes
+from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
+from pydra_vae.tasks.recover_factors import RecoverFactors
+from pydra_vae.tasks.score_volume_vae import ScoreVolumeVae
+from pydra_vae.workflows.finn_parts import EMPTY, Options
+
+FITTED = ("model", "config", "history", "latents", "log_variance", "score", "verdict", "examples", "examples_table")
+
+
+@workflow.define(outputs={**dict.fromkeys(FITTED, File), "recovery": File | None})
+def VolumeModel(
+    volumes: File,
+    volume_split: File,
+    mask: File,
+    pca: File,
+    truth: File | None = None,
+    family: str = "VAE",
+    setting: str = "",
+    seed: int = 0,
+    fit: Options = EMPTY,
+):
+    """Fit one VAE, encode every image, judge and score it beside PCA of one and two times its size.
+
+    Parameters
+    ----------
+    volumes, volume_split, mask, pca : file
+        Those of `VolumeData`.
+    truth : file, optional
+        Table of planted factors, one row an image, that are looked for in the latents.
+    family, setting, seed
+        What the tables call the model, and the seed of its weights and batches.
+    fit : dict
+        Further parameters of FitVolumeVae.
+    """
+    device = {"device": fit["device"]} if "device" in fit else {}
+    data = {"volumes": volumes, "volume_split": volume_split, "mask": mask}
+    fitted = workflow.add(FitVolumeVae(**data, seed=seed, **fit))
+    network = {"model": fitted.model, "config": fitted.config}
+    encoded = workflow.add(EncodeVolumes(**network, **device, volumes=volumes, mask=mask))
+    scored = workflow.add(
+        ScoreVolumeVae(
+            **network, **data, **device, pca=pca, history=fitted.history, name=family, setting=setting, seed=seed
+        )
+    )
+    recovery = None
+    if truth is not None:
+        found = RecoverFactors(
+            features=[encoded.latents], names=[f"{family} {setting}"], targets=truth, volume_split=volume_split
+        )
+        recovery = workflow.add(found).recovery
+    return (
+        fitted.model,
+        fitted.config,
+        fitted.history,
+        encoded.latents,
+        encoded.log_variance,
+        scored.score,
+        scored.verdict,
+        scored.examples,
+        scored.examples_table,
+        recovery,
+    )
