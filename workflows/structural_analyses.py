@@ -20,7 +20,7 @@ from pydra_vae.tasks.longitudinal_model import LongitudinalModel
 from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
 from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.score_joint import ScoreJoint
-from pydra_vae.tasks.split_subjects import SplitSubjects
+from pydra_vae.tasks.select_rows import SelectRows
 from pydra_vae.tasks.stack_volumes import StackVolumes
 from pydra_vae.tasks.traverse_volumes import TraverseVolumes
 from pydra_vae.tasks.volume_dimension import VolumeDimension
@@ -253,9 +253,8 @@ def Joint(
 def SecondModality(
     volumes: list[File],
     labels: list[str],
-    persons: list[str],
     wanted: list[str],
-    split_seed: int = 42,
+    volume_split: File,
     mask: Options = EMPTY,
 ):
     """Images of a second modality in the rows of the first, NaN where one has none.
@@ -264,17 +263,17 @@ def SecondModality(
     ----------
     volumes : list of file
         On one grid (PrepareVolume).
-    labels, persons : list of str
-        Of each: the label of its image of the first modality, and whose it is.
+    labels : list of str
+        Of each, the label of its image of the first modality.
     wanted : list of str
         Labels of all images of the first modality, in order.
-    split_seed : int
-        That of the first modality, so that its training persons make the mask.
+    volume_split : file
+        Split of the first modality, whose training persons make the mask here too.
     mask : dict
         Further parameters of MakeVolumeMask.
     """
-    divided = workflow.add(SplitSubjects(labels=labels, persons=persons, seed=split_seed))
-    made = workflow.add(MakeVolumeMask(volumes=volumes, volume_split=divided.subject_split, **mask), name="mask")
+    own = workflow.add(SelectRows(table=volume_split, labels=labels)).table
+    made = workflow.add(MakeVolumeMask(volumes=volumes, volume_split=own, **mask), name="mask")
     stacked = workflow.add(StackVolumes(volumes=volumes, labels=labels, mask=made.mask))
     aligned = workflow.add(AlignRows(values=stacked.volumes, labels=labels, wanted=wanted))
     return aligned.values, made.mask

@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 
 from pydra_vae.engine.step import call
 from pydra_vae.tasks.align_rows import AlignRows
+from pydra_vae.tasks.select_rows import SelectRows
 from pydra_vae.tasks.volume_pca_scores import VolumePcaScores
 
 
@@ -47,3 +48,13 @@ def test_scores_of_another_mask_are_refused(images, tmp_path):
     save_file(wrong, tmp_path / "pca.safetensors")
     with pytest.raises(ValueError, match="20 voxels"):
         call(VolumePcaScores, cwd=tmp_path, volumes=images[0], pca=tmp_path / "pca.safetensors")
+
+
+def test_rows_of_a_table_by_their_labels(tmp_path):
+    (tmp_path / "split.tsv").write_text("label\tperson\tpart\na\tp\ttrain\nb\tq\ttest\n")
+    folder = tmp_path / "step"
+    folder.mkdir()
+    found = call(SelectRows, cwd=folder, table=tmp_path / "split.tsv", labels=["b", "a"])
+    assert found.table.fspath.read_text() == "label\tperson\tpart\nb\tq\ttest\na\tp\ttrain\n"
+    with pytest.raises(ValueError, match="no row of c"):
+        call(SelectRows, cwd=folder, table=tmp_path / "split.tsv", labels=["c"])
