@@ -18,7 +18,6 @@ from rich.console import Console
 from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.surface_files import template_surfaces
-from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.tasks.fit_surface_pca import FitSurfacePca
 from pydra_vae.tasks.make_region import MakeRegion
 from pydra_vae.tasks.project_reference import ProjectReference
@@ -33,7 +32,8 @@ from pydra_vae.workflows.motor_page import info_of, shown_inputs
 from pydra_vae.workflows.motor_parts import RecordingSeries, SurfaceGeometry
 from pydra_vae.workflows.motor_report import ACROSS, GATHERED, NAMED, MotorComparison
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
-from pydra_vae.workflows.program import running, say
+from pydra_vae.workflows.passes import Passes
+from pydra_vae.workflows.program import say
 
 RECIPE = "motor"
 GEOMETRY = "surface"
@@ -41,8 +41,10 @@ Models = tuple[list[Vae], list[Decomposition]]
 SHOWN_ICA = ("temporal Infomax (extended), concatenated", "spatial Infomax (extended), mean")
 
 
-class Study:
+class Study(Passes):
     """One study while it runs: what the passes leave for one another."""
+
+    recipe = RECIPE
 
     def __init__(
         self,
@@ -52,53 +54,31 @@ class Study:
         output: Path,
         models: Models,
     ):
-        self.options, self.console, self.recordings, self.output = options, console, recordings, output
+        super().__init__(options, console)
+        self.recordings, self.output = recordings, output
         self.given = given_options(options)
-        self.how = running(options, console) | {"stop_on_first_crash": options.stop_on_first_crash}
         self.fits, self.others = models
         self.grid = chosen_grid(options)
-        self.status = 0
         self.files: dict[str, Any] = {}
-        self.failures: list[dict[str, str]] = []
-        self.skipped: dict[str, str] = {}
 
     def run(self, report: Mapping[str, Any], problems: Mapping[str, str]) -> int:
         """All passes; returns the exit status."""
-        self.failures = [
-            {"label": label, "step": "", "message": text.removeprefix(f"{label}: ")} for label, text in problems.items()
-        ]
+        self.note(problems)
         for part in (self._region, self._recordings, self._shared):
             if not part():
-                return self._ended("without it there is nothing to compare")
+                return self.ended("without it there is nothing to compare")
         models = self._models()
-        if self.status == 130 or not models:
-            return self._ended("no model is left to compare")
+        if self.interrupted or not models:
+            return self.ended("no model is left to compare")
         self._compare(models, report)
-        if self.status != 130:
+        if not self.interrupted:
             self.console.print(f"{len(models)} model(s) delivered in {self.output}", markup=False, soft_wrap=True)
         return self.status or (1 if problems else 0)
-
-    def _ended(self, why: str) -> int:
-        """The exit status of a study that stops before its comparison; ^C was said already."""
-        if self.status != 130:
-            say(self.console, RECIPE, f"the study ends here, see above: {why}; a next run goes on from here")
-        return self.status
-
-    def _pass(self, title: str, tasks: Mapping[str, Any], on_done: Any = None) -> Outcome:
-        """Run one pass; failures raise the status and are said where they happen."""
-        self.console.print(title, style="bold")
-        outcome = run(tasks, **self.how, **({"on_done": on_done} if on_done else {}))
-        self.status = max(self.status, outcome.exit_code)
-        self.failures += [
-            {"label": label, "step": failure.step, "message": failure.message}
-            for label, failure in outcome.failures.items()
-        ]
-        return outcome
 
     def _region(self) -> bool:
         chosen = region_options(self.options)
         step = MakeRegion(data=list(self.recordings[0].data), **chosen)
-        made = self._pass("Region", {"region": step}).outputs.get("region")
+        made = self.run_pass("Region", {"region": step}).outputs.get("region")
         if made is None:
             return False
         self.region = json.loads(Path(made.info).read_text(encoding="utf-8"))
@@ -143,7 +123,7 @@ class Study:
                 prepare=self.given["prepare"],
                 task=task_options(self.options),
             )
-        outcome = self._pass("Surface, and each recording", tasks)
+        outcome = self.run_pass("Surface, and each recording", tasks)
         made = outcome.outputs
         if outcome.interrupted or GEOMETRY not in made:
             return False
@@ -172,7 +152,7 @@ class Study:
             "labels": [recording.label for recording in self.recordings],
             "persons": [recording.person for recording in self.recordings],
         }
-        split = self._pass("Split", {"split": SplitSubjects(**who, seed=self._split_seed)}).outputs.get("split")
+        split = self.run_pass("Split", {"split": SplitSubjects(**who, seed=self._split_seed)}).outputs.get("split")
         if split is None:
             return False
         self.files["subject_split"] = split.subject_split
@@ -199,7 +179,7 @@ class Study:
                 surfaces=self.surface,
                 names=self.options.reference_names,
             )
-        outcome = self._pass("What the models share", tasks)
+        outcome = self.run_pass("What the models share", tasks)
         made = outcome.outputs
         for name, failure in outcome.failures.items():
             self.skipped[name] = f"{name} failed: {failure.message}"
@@ -227,7 +207,7 @@ class Study:
             if label in models:
                 delivery.model(models[label], outputs)
 
-        outcome = self._pass("Models", tasks, deliver)
+        outcome = self.run_pass("Models", tasks, deliver)
         self.grids = [made.table for label, made in outcome.outputs.items() if label not in models]
         for label in outcome.failures:
             say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
@@ -345,7 +325,7 @@ class Study:
             else:
                 delivery.factors(models[label.removeprefix("factors of ")][0], Path(outputs.tables))
 
-        self._pass("Comparison", tasks | trajectories, deliver)
+        self.run_pass("Comparison", tasks | trajectories, deliver)
 
     def _surface_tables(self) -> dict[str, Any]:
         found = {name: self.files[name] for name in ("vertices", "subject_split")}
