@@ -2,13 +2,12 @@
 
 The collapse detector is `stats.collapse`, with PCA of the same size as the reference of its milder verdict. A model
 *overfits* where its R² falls from training to test images by more than .1 beyond what PCA of the same size loses there
-(with few persons PCA loses much too, and no weights could generalise better), or where its validation error rose by
-more than a tenth above its best within the training; the weights of the best step are kept, so the second alone costs
-time rather than accuracy, and says so.
+(with few persons PCA loses much too, and no weights could generalise better), or where its validation error ended more
+than a tenth above that of the best step; the weights of that step are kept, so the second alone costs time rather than
+accuracy, and says so.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydra_vae.stats.fit_warnings import EARLY, MILD, OVERFITTED, STRONG
@@ -30,7 +29,7 @@ class Overfitting:
     gap, pca_gap : float
         R² on training less that on test images, of the model and of PCA of its size.
     rise : float
-        Last validation error over the best one; NaN without a history.
+        Mean squared validation error at the last step over that at the best one; NaN without a history.
     reasons : tuple of str
     advice : str
         Empty where nothing is wrong.
@@ -50,7 +49,7 @@ class Overfitting:
         return {"overfitted": self.overfitted, **figures, "reasons": list(self.reasons), "advice": self.advice}
 
 
-def overfitting(gap: float, pca_gap: float = math.nan, validation: Sequence[float] = ()) -> Overfitting:
+def overfitting(gap: float, pca_gap: float = math.nan, rise: float = math.nan) -> Overfitting:
     """Judge whether a model has overfitted.
 
     Parameters
@@ -59,22 +58,19 @@ def overfitting(gap: float, pca_gap: float = math.nan, validation: Sequence[floa
         R² on training images less R² on test images.
     pca_gap : float
         The same of PCA with as many components; NaN where it is not known.
-    validation : sequence of float
-        Validation errors in the order of the steps; none where there is no history.
+    rise : float
+        As in `Overfitting`. At the best step, not at the smallest error: a heavy divergence may trade error for a lower
+        loss until the last step.
 
-    >>> overfitting(0.02, 0.03, [1.0, 0.5, 0.5]).overfitted, overfitting(0.3, 0.05).overfitted
+    >>> overfitting(0.02, 0.03, 1.0).overfitted, overfitting(0.3, 0.05).overfitted
     (False, True)
     """
     reasons, beside = [], max(pca_gap, 0.0) if math.isfinite(pca_gap) else 0.0
     if gap > GAP + beside:
-        control = f", PCA of its size by {pca_gap:.2f}" if math.isfinite(pca_gap) else ""
+        control = f", that of PCA of its size by {pca_gap:.2f}" if math.isfinite(pca_gap) else ""
         reasons.append(f"R² falls by {gap:.2f} from training to test images{control}")
-    best = min(validation, default=math.nan)
-    rise = validation[-1] / best if len(validation) and best > 0 else math.nan
     if rise > OVERFITTED:
-        reasons.append(
-            f"the last validation error is {rise:.2f} times the best one (the weights of the best step were kept)"
-        )
+        reasons.append(f"the last validation error is {rise:.2f} times that of the best step, whose weights were kept")
     return Overfitting(bool(reasons), gap, pca_gap, rise, tuple(reasons), ADVICE if reasons else "")
 
 

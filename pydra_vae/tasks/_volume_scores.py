@@ -76,10 +76,13 @@ class Passed:
         log_variance = self.log_variance[self.rows] if regularised else None
         return judge_frames(self.x, self.decoded, self.mu[self.rows], log_variance, self.linear, seed)
 
-    def overfitting(self, validation: list[float]) -> Overfitting:
-        """The verdict on overfitting."""
+    def overfitting(self, history, best_step: int) -> Overfitting:
+        """The verdict on overfitting; `history` is the training's table, or None."""
         gaps = [self.r2("train", name) - self.r2("test", name) for name in ("model", "pca")]
-        return overfitting(*gaps, validation)
+        if history is None or not (history["step"] == best_step).any():
+            return overfitting(*gaps)
+        best = float(history.loc[history["step"] == best_step, "val_mse"].iloc[0])
+        return overfitting(*gaps, float(history["val_mse"].iloc[-1]) / best if best > 0 else np.nan)
 
 
 def pass_images(network, x: np.ndarray, split: Split, pca: VolumePca, device, bfloat16: bool = False) -> Passed:
@@ -180,8 +183,7 @@ def verdict_of(passed: Passed, made: dict, history, seed: int) -> dict:
     """
     regularised = made["divergence"] == "kl" and made["beta"] > 0
     found = passed.collapse(regularised, seed)
-    course = [] if history is None else history["val_mse"].dropna().tolist()
-    over = passed.overfitting(course)
+    over = passed.overfitting(history, made["best_step"])
     warnings = volume_warnings(
         passed.r2("test"),
         passed.r2("test", "pca"),
