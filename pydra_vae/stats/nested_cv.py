@@ -103,9 +103,9 @@ class Part:
         """(m, B): predictions without latents."""
         return self.y.mean(axis=0) + self.offset
 
-    def predict(self, fit: Fit, link: str, new: np.ndarray | None = None) -> np.ndarray:
+    def predict(self, fit: Fit, link: str) -> np.ndarray:
         """(m, B): predictions with the confounds' part; a class's probability lies between 0 and 1."""
-        found = fit.predict(self.new if new is None else new) + self.offset
+        found = fit.predict(self.new)[0] + self.offset
         return np.clip(found, 0, 1) if link == "logit" else found
 
 
@@ -157,7 +157,7 @@ def nested_cv(
     for number, (train, new) in enumerate(problem.splits()):
         part = Part.of(x, y, problem, train, new)
         setting, inner = _choose(part, problem, model, inner_folds, seed)
-        fit = fit_model(model, problem.link, part.x, part.y, [setting])[0]
+        fit = fit_model(model, problem.link, part.x, part.y, [setting])
         predicted[new], baseline[new] = part.predict(fit, problem.link)[:, 0], part.baseline[:, 0]
         inner += y[train, 0] - part.y[:, 0]  # the confounds' part of the training persons
         corrected[new] = AgeBias.fit(y[train, 0], inner).correct(predicted[new], y[new, 0])
@@ -166,7 +166,7 @@ def nested_cv(
             rng = np.random.default_rng((seed, number))
             importance.append(_importance(part, fit, problem, y[new], n_repeats, rng))
             coefficients.append(fit.coefficients)
-    kept = None if coefficients[0] is None else np.stack([b[:, 0] for b in coefficients])
+    kept = None if coefficients[0] is None else np.stack([b[0, :, 0] for b in coefficients])
     return Outcome(predicted, baseline, corrected, settings, np.concatenate(importance), kept)
 
 
@@ -177,7 +177,7 @@ def permuted_predictions(
     predicted, baseline = np.full(y.shape, np.nan), np.full(y.shape, np.nan)
     for (train, new), setting in zip(problem.splits(), settings, strict=True):
         part = Part.of(x, y, problem, train, new)
-        fit = fit_model(model, problem.link, part.x, part.y, [setting])[0]
+        fit = fit_model(model, problem.link, part.x, part.y, [setting])
         predicted[new], baseline[new] = part.predict(fit, problem.link), part.baseline
     return predicted, baseline
 
@@ -189,8 +189,8 @@ def _choose(part, problem, model, inner_folds, seed):
     found = np.empty((len(grid), len(part.y)))
     for number in np.unique(fold):
         train, new = fold != number, fold == number
-        fits = fit_model(model, problem.link, part.x[train], part.y[train], grid)
-        found[:, new] = [fit.predict(part.x[new])[:, 0] for fit in fits]
+        fit = fit_model(model, problem.link, part.x[train], part.y[train], grid)
+        found[:, new] = fit.predict(part.x[new])[..., 0]
     best = int(np.argmin(((found - part.y[:, 0]) ** 2).sum(axis=1)))
     return grid[best], found[best]
 
@@ -201,7 +201,7 @@ def _importance(part, fit, problem, y, n_repeats, rng):
     shuffled = np.tile(part.new, (n_repeats * k, 1, 1))
     for i in range(n_repeats * k):
         shuffled[i, :, i % k] = rng.permutation(shuffled[i, :, i % k])
-    predicted = fit.predict(shuffled.reshape(-1, k)).reshape(-1, m).T + part.offset
+    predicted = fit.predict(shuffled.reshape(-1, k))[0].reshape(-1, m).T + part.offset
     return (score - _score(problem, y, predicted, part.baseline)).reshape(n_repeats, k)
 
 
