@@ -13,6 +13,8 @@ from pydra_vae.tasks._recordings import Split
 # Columns that name an image or order a person's visits, and are no covariates.
 NAMES = ("label", "person", "session", "participant_id", "session_id", "time")
 
+MAX_PERSONS = 2000
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -45,6 +47,11 @@ class Fitted:
     def training(self) -> np.ndarray:
         """Rows of the training images."""
         return self.split.rows("train")
+
+    @property
+    def training_mean(self) -> np.ndarray:
+        """Mean of the training images, (V,) float64, as the model holds it."""
+        return self.network.mean.double().cpu().numpy()
 
 
 def load_fitted(model: Path, config: Path, latents: Path, volumes: Path, volume_split: Path) -> Fitted:
@@ -113,6 +120,13 @@ def once(split: Split, table=None, parts: tuple[str, ...] = ("train", "validatio
             time = table[name].to_numpy(dtype=float)
     rows = np.sort(first_visits(split.person, time))
     return rows[np.isin(split.part[rows], parts)]
+
+
+def limited(rows: np.ndarray, seed: int) -> np.ndarray:
+    """At most 2,000 of the rows, drawn at random, in their order: N × N distances of more take gigabytes."""
+    if len(rows) <= MAX_PERSONS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, MAX_PERSONS, replace=False))
 
 
 def numbers(table, but: tuple[str, ...] = NAMES) -> list[str]:

@@ -9,7 +9,7 @@ from fileformats.generic import File
 from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
-PROBABILITIES = "probability"
+N_LOOKED_AT = 20  # training images that tell the unit
 
 
 @step(outputs={"statistics": File, "drawn": File, "table": File})
@@ -21,7 +21,6 @@ def DrawVolumes(
     volumes: File,
     volume_split: File,
     pca: File | None = None,
-    volumes_info: File | None = None,
     n: int = 200,
     n_examples: int = 4,
     density: Literal["gmm", "gaussian"] = "gmm",
@@ -29,6 +28,8 @@ def DrawVolumes(
     device: Device = Device("auto"),
 ):
     """Draw images from the model, and compare their statistics with those of unseen images.
+
+    One image a person, the first visit: a second visit would be its first one's neighbour.
 
     Parameters
     ----------
@@ -42,8 +43,6 @@ def DrawVolumes(
         Split of the persons (SplitSubjects); its rows are the images.
     pca : file, optional
         PCA of the training images (FitVolumePca): draws from a Gaussian of its scores are the control.
-    volumes_info : file, optional
-        Description of the images (StackVolumes): its voxel size and unit give totals in ml.
     n : int
         Images a source.
     n_examples : int
@@ -59,7 +58,7 @@ def DrawVolumes(
     -------
     statistics : file
         TSV, one row a source: source (data: the test persons' first visits; reconstruction: of these; prior: N(0, I);
-        gmm and gaussian: fitted to one draw from the posterior of each training image; pca-gaussian: independent
+        gmm and gaussian: fitted to one draw from the posterior of each training person; pca-gaussian: independent
         Gaussians of the scores of a PCA of the model's size), n images, mean and sd (over images, root mean square
         over voxels), total and total_sd (ml; n/a unless the images are probabilities), voxel_mean_error (of the mean
         image, over the training images' sd), voxel_variance_ratio, variance_map_r, spectrum_distance (of the
@@ -87,9 +86,10 @@ def DrawVolumes(
     if len(test) < 2:
         raise ValueError(f"{volume_split} has {len(test)} test persons: at least 2 are needed to compare draws with")
     rng = np.random.default_rng(seed)
-    codes, components = _codes(fit, logvar, n, rng, seed)
+    train = once(fit.split, parts=("train",))
+    codes, components = _codes(fit, logvar, train, n, rng, seed)
     codes = {"reconstruction": fit.z[test], **codes}
-    data, ml, spectrum = reference(fit.x, fit.training), _voxel_ml(volumes_info), min(n, len(test))
+    data, ml, spectrum = reference(fit.x, train), _voxel_ml(fit), min(n, len(test))
     kept = [source for source in ("prior", density, "pca-gaussian") if source in codes or pca is not None]
     examples, rows, found = [], [], []
 
@@ -100,13 +100,13 @@ def DrawVolumes(
             rows.extend(_nearest(images[:n_examples], data, fit.split, source, len(rows)))
             examples.append(np.array(images[:n_examples], dtype=np.float32))
 
-    add("data", fit.x[test], novelty(fit.z[test], fit.z[fit.training], seed))
+    add("data", fit.x[test], novelty(fit.z[test], fit.z[train], seed))
     with gpu_slot(device) as name, reproducible(fit.made["seed"], fit.made["threads"]):
         on = resolve_device(name)
         for source, z in codes.items():
-            add(source, decoded(fit, z, on), novelty(z, fit.z[fit.training], seed))
+            add(source, decoded(fit, z, on), novelty(z, fit.z[train], seed))
     if pca is not None:
-        add("pca-gaussian", *_linear(pca, fit, n, rng, seed))
+        add("pca-gaussian", *_linear(pca, fit, train, n, rng, seed))
     images = np.concatenate(examples)
     drawn = new_array(Path("drawn.npy"), images.shape)
     drawn[:] = images
@@ -116,11 +116,10 @@ def DrawVolumes(
     return statistics, Path("drawn.npy").absolute(), table
 
 
-def _codes(fit, logvar, n: int, rng, seed: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _codes(fit, logvar, train, n: int, rng, seed: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Latents (n, k) drawn from each density, and how many Gaussians each one is."""
     from pydra_vae.stats.density import fit_density
 
-    train = fit.training
     # what the decoder was trained on: draws from the posterior, not its means
     posterior = fit.z[train] + np.exp(logvar[train] / 2) * rng.standard_normal(fit.z[train].shape)
     codes, components = {"prior": rng.standard_normal((n, fit.z.shape[1]))}, {"prior": 1}
@@ -130,13 +129,13 @@ def _codes(fit, logvar, n: int, rng, seed: int) -> tuple[dict[str, np.ndarray], 
     return codes, components
 
 
-def _linear(path, fit, n: int, rng, seed: int) -> tuple[np.ndarray, float]:
+def _linear(path, fit, train, n: int, rng, seed: int) -> tuple[np.ndarray, float]:
     """Images (n, V) of Gaussian scores of a PCA of the model's size, and their novelty among the scores."""
     from pydra_vae.stats.density import novelty
     from pydra_vae.tasks._volume_latents import pca_scores
 
     k = fit.z.shape[1]
-    scores, pca = pca_scores(path, fit.x, fit.training, k)
+    scores, pca = pca_scores(path, fit.x, train, k)
     drawn = rng.standard_normal((n, scores.shape[1])) * np.sqrt(pca.variance[:k])
     return (drawn @ pca.components[:k] + pca.mean).astype(np.float32), novelty(drawn, scores, seed)
 
@@ -157,16 +156,15 @@ def _nearest(images, data, split, source: str, first: int) -> list[dict]:
     ]
 
 
-def _voxel_ml(info) -> float:
-    """Volume of a voxel, in ml; NaN unless the images say that they hold shares of tissue."""
-    import json
+def _voxel_ml(fit) -> float:
+    """Volume of a voxel, in ml; NaN unless the values can be shares of tissue."""
+    from pydra_vae.images.intensities import unit_of
+    from pydra_vae.tasks._recordings import spaced
 
-    if info is None:
+    images = fit.x[spaced(fit.training, N_LOOKED_AT)]
+    if unit_of(float(images.min()), float(images.max())) != "probability":
         return np.nan
-    said = json.loads(Path(info).read_text(encoding="utf-8"))
-    if said.get("unit") != PROBABILITIES or "voxel_size_mm" not in said:
-        return np.nan
-    return float(np.prod(said["voxel_size_mm"]) / 1000)
+    return float(abs(np.linalg.det(np.array(fit.made["mask"]["affine"])[:3, :3])) / 1000)
 
 
 def _whole(rows):

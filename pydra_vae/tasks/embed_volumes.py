@@ -8,7 +8,6 @@ from fileformats.generic import File
 
 from pydra_vae.engine.step import step
 
-MAX_PERSONS = 2000  # N × N distances of more take gigabytes
 ORDER = ("PCA", "VAE", "MDS", "LLE", "Isomap", "random", "images")
 
 
@@ -18,7 +17,7 @@ def EmbedVolumes(
     volume_split: File,
     latents: File,
     pca: File,
-    covariates: File,
+    covariates: File | None = None,
     targets: list[str] = [],  # noqa: B006 (Pydra copies it)
     methods: list[Literal["MDS", "LLE", "Isomap"]] = ["MDS", "LLE", "Isomap"],  # noqa: B006
     n_neighbors: int = 10,
@@ -39,7 +38,7 @@ def EmbedVolumes(
         (N, k) posterior means (EncodeVolumes).
     pca : file
         PCA of the training images (FitVolumePca), with at least k components.
-    covariates : file
+    covariates : file, optional
         Table of the images (Covariates).
     targets : list of str
         Columns to predict from the neighbours; all columns of numbers where empty.
@@ -68,12 +67,12 @@ def EmbedVolumes(
     from pydra_vae.stats.embeddings import distances, isometric
     from pydra_vae.tasks._io import load_array, new_array
     from pydra_vae.tasks._recordings import Split
-    from pydra_vae.tasks._volume_latents import check_rows, load_latents, once, pca_scores, read_covariates
+    from pydra_vae.tasks._volume_latents import check_rows, limited, load_latents, once, pca_scores, read_covariates
 
     split, x = Split.load(volume_split), load_array(volumes)
     check_rows(x, volumes, split)
-    table = read_covariates(covariates, split)
-    rows = _limited(once(split, table), seed)
+    table = None if covariates is None else read_covariates(covariates, split)
+    rows = limited(once(split, table), seed)
     z, train = load_latents(latents, split)[rows], split.part[rows] == "train"
     if train.sum() < 4 or n_neighbors < 1:
         raise ValueError(f"{int(train.sum())} training persons and {n_neighbors} neighbours: a map needs 4 and 1")
@@ -128,14 +127,11 @@ def _names(methods) -> list[str]:
     return [name for name in ORDER if name in (*methods, "PCA", "VAE", "random", "images")]
 
 
-def _limited(rows, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rows if len(rows) <= MAX_PERSONS else np.sort(rng.choice(rows, MAX_PERSONS, replace=False))
-
-
 def _targets(table, targets, path) -> list[str]:
     from pydra_vae.tasks._volume_latents import numbers
 
+    if table is None:
+        return []
     there = numbers(table)
     missing = [name for name in targets if name not in there]
     if missing:

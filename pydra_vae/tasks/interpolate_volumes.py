@@ -67,7 +67,7 @@ def InterpolateVolumes(
     if len(test) < 2:
         raise ValueError(f"{volume_split} has {len(test)} test persons: a way needs two")
     pairs = _pairs(fit.z[test] / np.where(sd > 0, sd, 1), n_pairs)
-    data, shares = reference(fit.x, fit.training), np.linspace(0, 1, n_steps)
+    data, shares = reference(fit.x, once(fit.split, parts=("train",))), np.linspace(0, 1, n_steps)
     length = n_steps + 2
     out, rows = new_array(Path("volumes.npy"), (len(pairs) * length, fit.x.shape[1])), []
     with gpu_slot(device) as name, reproducible(fit.made["seed"], fit.made["threads"]):
@@ -102,10 +102,10 @@ def _rows(path, a, b, shares, data) -> list[dict]:
     """What the table says of one way, in the order of its images."""
     from pydra_vae.stats.volume_statistics import squared_distances
 
-    last = len(shares) - 1
+    last, path = len(shares) - 1, path.astype(np.float64)
     blend = path[0] + shares[:, None] * (path[-1] - path[0])
     images = a + shares[:, None] * (np.asarray(b, dtype=np.float64) - a)
-    whole = np.sqrt(np.mean((path[-1] - path[0]).astype(np.float64) ** 2))
+    whole = np.sqrt(np.mean((path[-1] - path[0]) ** 2))
     bent = np.sqrt(np.mean((path - blend) ** 2, axis=1))
     near = [
         np.sqrt(squared_distances(values, data.images, data.rows, data.mean).min(axis=1)) / (data.nearest or np.nan)

@@ -80,8 +80,7 @@ def TraverseVolumes(
         decode(fit.network, codes, *on, out=walks)
         change[:] = effects(fit.network, mean, sd, *on)
         shares = alone_shares(fit.network, fit.z[spaced(train, MAX_IMAGES)], mean, *on)
-        centre = np.mean(fit.x[train], axis=0, dtype=np.float64)
-        r2, frozen = frozen_r2(fit.network, fit.x[test], fit.z[test], mean, centre, *on)
+        r2, frozen = frozen_r2(fit.network, fit.x, test, fit.z, mean, fit.training_mean, *on)
     walks.flush()
     change.flush()
     lost = r2 - frozen

@@ -21,7 +21,7 @@ def VolumeDimension(
 ):
     """Estimate the intrinsic dimension of images and latents, and their concentration in shells, beside controls.
 
-    One image a person, the first visit. TwoNN is too low in many dimensions and among few points, so that every space
+    One image a person, the first visit, of at most 2,000 persons. TwoNN is too low in many dimensions and among few points, so that every space
     stands beside a Gaussian of its covariance and as many points: dimensions that hang together beyond their
     covariance show as less than that one.
 
@@ -40,7 +40,7 @@ def VolumeDimension(
     n_draws : int
         Of each control.
     seed : int
-        Of the controls.
+        Of the controls, and of the choice where there are more than 2,000 persons.
 
     Returns
     -------
@@ -58,11 +58,11 @@ def VolumeDimension(
     from pydra_vae.bids.tables import write_table
     from pydra_vae.tasks._io import load_array
     from pydra_vae.tasks._recordings import Split
-    from pydra_vae.tasks._volume_latents import check_rows, load_latents, once
+    from pydra_vae.tasks._volume_latents import check_rows, limited, load_latents, once
 
     split, x = Split.load(volume_split), load_array(volumes)
     check_rows(x, volumes, split)
-    rows = once(split, parts=("test",) if parts == "test" else ("train", "validation", "test"))
+    rows = limited(once(split, parts=("test",) if parts == "test" else ("train", "validation", "test")), seed)
     if len(rows) < 4 or n_draws < 1:
         raise ValueError(f"{len(rows)} persons and {n_draws} draws: a dimension needs at least 4 persons and 1 draw")
     z = load_latents(latents, split)[rows]

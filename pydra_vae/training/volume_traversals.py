@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from pydra_vae.models.volume_vae import VolumeVae
-from pydra_vae.training.volume_apply import CPU, decode
+from pydra_vae.training.apply import blocks
+from pydra_vae.training.volume_apply import BLOCK, CPU, decode
 
 
 def walk_codes(mean: np.ndarray, sd: np.ndarray, n_steps: int, span: float) -> tuple[np.ndarray, np.ndarray]:
@@ -63,18 +64,19 @@ def alone_shares(
     model: VolumeVae, z: np.ndarray, mean: np.ndarray, device: torch.device = CPU, bfloat16: bool = False
 ) -> np.ndarray:
     """Variance over images when one latent alone varies, over that when all do, (k,); NaN where nothing varies."""
-    total = _variance(decode(model, z, device, bfloat16))
+    total = _variance(model, z, mean, device, bfloat16)
     shares = np.full(z.shape[1], np.nan)
     for latent in range(z.shape[1] if total > 0 else 0):
         codes = np.tile(np.asarray(mean, dtype=np.float64), (len(z), 1))
         codes[:, latent] = z[:, latent]
-        shares[latent] = _variance(decode(model, codes, device, bfloat16)) / total
+        shares[latent] = _variance(model, codes, mean, device, bfloat16) / total
     return shares
 
 
 def frozen_r2(
     model: VolumeVae,
     x: np.ndarray,
+    rows: np.ndarray,
     z: np.ndarray,
     rest: np.ndarray,
     centre: np.ndarray,
@@ -85,10 +87,12 @@ def frozen_r2(
 
     Parameters
     ----------
-    x : (n, V) array
-        Unseen images.
-    z : (n, k) array
-        Their latents.
+    x : (N, V) array
+        Images; may be memory-mapped.
+    rows : (n,) int array
+        The unseen ones.
+    z : (N, k) array
+        Latents.
     rest : (k,) array
         Where a latent is frozen: the mean of the training images' latents.
     centre : (V,) array
@@ -100,19 +104,25 @@ def frozen_r2(
     frozen : (k,) array
         NaN, like r2, where the images are the mean image.
     """
-    x = np.asarray(x, dtype=np.float64)
-    total = np.sum((x - centre) ** 2)
-    if not total > 0:
-        return np.nan, np.full(z.shape[1], np.nan)
-    whole = 1 - np.sum((x - decode(model, z, device, bfloat16)) ** 2) / total
-    frozen = np.empty(z.shape[1])
-    for latent in range(z.shape[1]):
-        codes = np.array(z, dtype=np.float64)
-        codes[:, latent] = rest[latent]
-        frozen[latent] = 1 - np.sum((x - decode(model, codes, device, bfloat16)) ** 2) / total
-    return float(whole), frozen
+    total, error = 0.0, np.zeros(z.shape[1] + 1)
+    for part in blocks(len(rows), BLOCK):
+        images = np.asarray(x[rows[part]], dtype=np.float64)
+        total += np.sum((images - centre) ** 2)
+        for latent in range(-1, z.shape[1]):
+            codes = np.array(z[rows[part]], dtype=np.float64)
+            if latent >= 0:
+                codes[:, latent] = rest[latent]
+            error[latent + 1] += np.sum((images - decode(model, codes, device, bfloat16)) ** 2)
+    r2 = 1 - error / total if total > 0 else np.full(len(error), np.nan)
+    return float(r2[0]), r2[1:]
 
 
-def _variance(images: np.ndarray) -> float:
-    """Over images, summed over voxels."""
-    return float(images.var(axis=0, dtype=np.float64).sum())
+def _variance(model, z, mean, device, bfloat16) -> float:
+    """Of decoded latents over images, summed over voxels; only some images are in memory at a time."""
+    centre = decode(model, np.asarray(mean)[None], device, bfloat16)[0].astype(np.float64)
+    total, square = np.zeros_like(centre), 0.0
+    for part in blocks(len(z), BLOCK):
+        away = decode(model, z[part], device, bfloat16) - centre
+        total += away.sum(axis=0)
+        square += np.sum(away**2)
+    return float(max(0.0, square / len(z) - np.sum((total / len(z)) ** 2)))
