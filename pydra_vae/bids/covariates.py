@@ -63,18 +63,17 @@ def join_covariates(
             f"{len(labels)} labels, {len(persons)} persons and {len(sessions)} sessions: give one of each an image"
         )
     people = [as_person(person) for person in persons]
-    by_person, by_visit = read_rows(tables)
+    by_person, by_visit, names = read_rows(tables)
     _check_persons(people, by_person, by_visit, tables)
     rows = [
         by_person.get((person, ""), {}) | _visit(by_visit, person, session)
         for person, session in zip(people, sessions, strict=True)
     ]
-    names = list(dict.fromkeys(name for row in rows for name in row))
     table = pd.DataFrame({"label": list(labels), "person": list(people), "session": [s or None for s in sessions]})
     notes: list[str] = []
     for name in names:
         table[name] = _typed([row.get(name) for row in rows], name, notes)
-    table, how = add_times(table.rename(columns=_plain_names(names)), notes)
+    table, how = add_times(table, notes)
     table = _selected(table, columns, tables)
     _check_ages(table, notes)
     info: dict[str, Any] = {
@@ -88,8 +87,17 @@ def join_covariates(
     return table, info
 
 
-def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows]:
-    """What tables say of persons, and of visits, by person and session; of two tables the first that says it counts."""
+def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows, list[str]]:
+    """What tables say of persons, and of visits, by person and session; of two tables the first that says it counts.
+
+    Returns
+    -------
+    by_person, by_visit : dict
+        Person and session (empty for `by_person`) to values that are there.
+    names : list of str
+        All columns, in the order of the tables.
+    """
+    names: dict[str, None] = {}
     by_person: Rows = {}
     by_visit: Rows = {}
     for path in tables:
@@ -99,6 +107,7 @@ def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows]:
         if person_column is None and named is None:
             raise InputError(f"{path} has no column participant_id, and its columns are {', '.join(read)}")
         dropped = {person_column, session_column, column_of(read, PATH_COLUMNS), column_of(read, MASK_COLUMNS)}
+        names |= dict.fromkeys(_own(name) for name in read if name not in dropped)
         seen: set[tuple[str, str]] = set()
         for row in read.to_dict("records"):
             if person_column is not None and row[person_column] is None:
@@ -116,10 +125,12 @@ def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows]:
             # a person without anything said of him is known all the same
             kept = (by_visit if session else by_person).setdefault(key, {})
             kept |= {name: value for name, value in values.items() if name not in kept}
-    return by_person, by_visit
+    return by_person, by_visit, list(names)
 
 
 def _own(name: str) -> str:
+    """age and time in small letters, as other steps look for them; names that the table has itself are set apart."""
+    name = name.lower() if name.lower() in ("age", "time") else name
     return f"{name}_in_table" if name in OWN else name
 
 
@@ -156,19 +167,14 @@ def _typed(values: Sequence[str | None], name: str, notes: list[str]):
     there = [value for value in values if value is not None and value not in MISSING]
     numbers = [_number(value) for value in there]
     others = sorted({value for value, number in zip(there, numbers, strict=True) if number is None})
-    if there and not others:
-        return np.array([np.nan if value is None else float(value) for value in values])
+    if not others:
+        return np.array([np.nan if value is None else float(value) for value in values], dtype=float)
     if others and len(others) < sum(number is not None for number in numbers):
         notes.append(
             f"the column {name} is text, because {len(others)} of its values are no numbers ({listing(others, 4)}): "
             "write n/a or a number there to use it as one"
         )
     return np.array(values, dtype=object)
-
-
-def _plain_names(names: Sequence[str]) -> dict[str, str]:
-    """age and time in small letters, as other steps look for them, unless both spellings are there."""
-    return {name: name.lower() for name in names if name.lower() in ("age", "time") and name.lower() not in names}
 
 
 def _selected(table, columns: Sequence[str] | None, tables: Sequence[Path]):

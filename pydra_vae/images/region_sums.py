@@ -40,7 +40,7 @@ def regions_in_mask(
     present = {int(v): int(n) for v, n in zip(*np.unique(inside, return_counts=True), strict=True) if v > 0}
     everywhere = sorted({int(v) for v in np.unique(values) if v > 0} | {v for v in known if v > 0})
     names = _unique({value: known.get(value) or f"region-{value}" for value in everywhere})
-    kept = [value for value in everywhere if present.get(value, 0) >= min_voxels]
+    kept = [value for value in everywhere if present.get(value, 0) >= max(min_voxels, 1)]
     if not kept:
         raise AtlasError(
             f"no region of the atlas {atlas} has {min_voxels} voxels within the mask of {header.path}: are both in one "

@@ -46,6 +46,7 @@ def RegionalVolumes(
     import json
 
     import numpy as np
+    import pandas as pd
 
     from pydra_vae.bids.tables import write_table
     from pydra_vae.images.headers import read_header
@@ -73,6 +74,4 @@ def RegionalVolumes(
         "left_out": dropped,
         "min_voxels": min_voxels,
     }
-    import pandas as pd
-
     return write_table(Path("regions.tsv"), pd.DataFrame(table)), write_json(Path("regions.json"), info)
