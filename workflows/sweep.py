@@ -23,7 +23,12 @@ def grid(**values: Sequence[Any]) -> list[Point]:
 
 
 def sweep(
-    fit: Callable[..., Any], score: Callable[..., Any], points: Sequence[Mapping[str, Any]], name: str, **same: Any
+    fit: Callable[..., Any],
+    score: Callable[..., Any],
+    points: Sequence[Mapping[str, Any]],
+    name: str,
+    also: Sequence[str] = (),
+    **same: Any,
 ):
     """Add to the workflow under construction one fit a point, its score, and the table of all.
 
@@ -39,6 +44,8 @@ def sweep(
         point for `score` instead.
     name : str
         Prefix of the nodes' names.
+    also : sequence of str
+        Further outputs of `fit` that `score` takes by the same name.
     **same
         Parameters of `fit` that all models share.
 
@@ -51,6 +58,6 @@ def sweep(
     columns = {key: [point[key] for point in points] for key in names}
     settings = [str(point.get("setting", "")) for point in points]
     fitted = workflow.add(fit(**same).split(tuple(names), **columns).combine(names), name=f"{name}_fits")
-    each = {"model": fitted.model, "config": fitted.config, "setting": settings}
+    each = {output: getattr(fitted, output) for output in ("model", "config", *also)} | {"setting": settings}
     scored = workflow.add(score().split(tuple(each), **each).combine(list(each)), name=f"{name}_scores")
     return workflow.add(GatherTables(tables=scored.score), name=f"{name}_table").table
