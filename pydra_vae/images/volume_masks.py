@@ -68,8 +68,8 @@ def summarise(paths: Sequence[Path], names: Sequence[str] | None = None) -> Summ
             total, nonzero = np.zeros(values.shape), np.zeros(values.shape, np.float32)
             first, lowest, highest = header, values.copy(), values.copy()
         total += values
-        # resampling leaves ringing of this size where an image is 0
-        nonzero += np.abs(values) > 1e-3 * np.abs(values).max()
+        # smoothing and splines leave traces of this size where an image is 0
+        nonzero += np.abs(values) > 1e-2 * np.abs(values).max()
         np.minimum(lowest, values, out=lowest)
         np.maximum(highest, values, out=highest)
     n = len(paths)

@@ -58,13 +58,16 @@ def PrepareVolume(
         "image": image.name,
         "unit": "intensity" if normalization != "none" else unit_of(values.min(), values.max()),
     }
-    if normalization != "none":
-        values, scaling = normalise(values, _inside(values, header, brain_mask), normalization, image)
+    inside = None if normalization == "none" else _inside(values, header, brain_mask)
+    if inside is not None:
+        values, scaling = normalise(values, inside, normalization, image)
         info |= scaling
     if smoothing_fwhm:
         values = smooth(values, smoothing_fwhm, header.voxel_sizes)
     target = target_grid(header, grid and Path(grid), resolution)
     values, done = resample(values, header, target, interpolation)
+    if inside is not None:  # smoothing and splines reach beyond the brain
+        values[resample(inside, header, target, "nearest")[0] < 0.5] = 0
     if values.min() == values.max():
         raise ValueError(
             f"{image} is constant ({values.flat[0]:g}) on the common grid, {done['outside_field_of_view']:.0%} of "
