@@ -9,6 +9,7 @@ from collections.abc import Sequence
 RECIPES = {
     "finn": "one convolutional VAE a subject over voxel time series (BOLD volumes)",
     "motor": "a temporally independent sequential VAE on the cortical surface, beside ICA",
+    "structural": "VAEs of brain volumes, and what their latents mean",
 }
 
 

@@ -279,13 +279,14 @@ def SecondModality(
     return aligned.values, made.mask
 
 
-@workflow.define(outputs=dict.fromkeys(FOLLOWED, File))
+@workflow.define(outputs={**dict.fromkeys(FOLLOWED, File), "progression_image": File})
 def Longitudinal(
     model: File,
     config: File,
     latents: File,
     volumes: File,
     volume_split: File,
+    mask: File,
     covariates: File,
     time: str = "age",
     seed: int = 0,
@@ -297,8 +298,8 @@ def Longitudinal(
     ----------
     model, config, latents : file
         Those of `VolumeModel`.
-    volumes, volume_split, covariates : file
-        Images and their tables.
+    volumes, volume_split, mask, covariates : file
+        Images, their voxels and their tables.
     time : str
         Column of the covariates that is time, in years.
     seed, device

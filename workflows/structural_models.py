@@ -6,8 +6,10 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.tasks.choose_model import ChooseModel
 from pydra_vae.tasks.encode_volumes import EncodeVolumes
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
+from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.score_volume_vae import ScoreVolumeVae
 from pydra_vae.workflows.finn_parts import EMPTY, Options
@@ -68,3 +70,17 @@ def VolumeModel(
         scored.examples_table,
         recovery,
     )
+
+
+@workflow.define(outputs={"chosen": File, "table": File})
+def Choice(tables: list[File]):
+    """Put the scores of all trials under one another and choose one by the stated rule.
+
+    Parameters
+    ----------
+    tables : list of file
+        Rows of ScoreVolumeVae.
+    """
+    trials = workflow.add(GatherTables(tables=tables)).table
+    found = workflow.add(ChooseModel(trials=trials))
+    return found.chosen, found.table

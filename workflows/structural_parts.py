@@ -31,6 +31,7 @@ def VolumeData(
     volumes: list[File],
     labels: list[str],
     persons: list[str],
+    brain_masks: list[File] | None = None,
     mask_file: File | None = None,
     atlas: File | None = None,
     atlas_labels: File | None = None,
@@ -46,6 +47,8 @@ def VolumeData(
         Images on one grid (PrepareVolume), one a visit.
     labels, persons : list of str
         Of each image: its own name, and whose it is.
+    brain_masks : list of file, optional
+        Of each image; for intensities, whose mask they make.
     mask_file : file, optional
         The voxels to model; found from the training images without it.
     atlas, atlas_labels : file, optional
@@ -59,9 +62,16 @@ def VolumeData(
     """
     divided = workflow.add(SplitSubjects(labels=labels, persons=persons, seed=split_seed))
     made = workflow.add(
-        MakeVolumeMask(volumes=volumes, volume_split=divided.subject_split, mask_file=mask_file, **mask), name="mask"
+        MakeVolumeMask(
+            volumes=volumes,
+            volume_split=divided.subject_split,
+            mask_file=mask_file,
+            brain_masks=brain_masks,
+            **mask,
+        ),
+        name="mask",
     )
-    stacked = workflow.add(StackVolumes(volumes=volumes, labels=labels, mask=made.mask))
+    stacked = workflow.add(StackVolumes(volumes=volumes, labels=labels, mask=made.mask, mask_info=made.info))
     linear = workflow.add(
         FitVolumePca(volumes=stacked.volumes, volume_split=divided.subject_split, n_components=n_components)
     )
@@ -70,7 +80,6 @@ def VolumeData(
         measured = RegionalVolumes(
             volumes=stacked.volumes,
             volumes_info=stacked.info,
-            volume_split=divided.subject_split,
             mask=made.mask,
             atlas=atlas,
             labels=atlas_labels,

@@ -21,7 +21,7 @@ from pydra_vae.options.parser import (
     whole,
 )
 
-KINDS = ("auto", "gm", "wm", "csf", "t1w", "cat12")
+KINDS = ("auto", "gm", "wm", "csf", "t1w", "t2w", "cat12", "mwp1", "mwp2", "smwp1", "smwp2")
 ANALYSES = ("explained", "regression", "joint", "longitudinal", "networks")
 COMPARED = ("losses", "networks", "none")
 SEARCHED = ("latent-dim", "beta", "mmd-weight", "learning-rate", "batch-size", "width", "epochs")
@@ -79,10 +79,10 @@ def _reading(parser: Parser) -> None:
     group = Group(parser, "which images")
     many = {"nargs": "+", "metavar": "LABEL"}
     group.add("--kind", choices=KINDS, default="auto",
-              help="gm, wm, csf: probability maps; t1w: preprocessed T1w; cat12: modulated grey matter; auto: the first"
-              " of gm, cat12, t1w that there is (default: auto)")  # fmt: skip
+              help="gm, wm, csf: probability maps; t1w, t2w: preprocessed images; mwp1, smwp1, …: CAT12's and SPM's maps"
+              " (cat12: mwp1); auto: grey matter, else T1w (default: auto)")  # fmt: skip
     group.add("--filter", type=entity, nargs="+", metavar="ENTITY=VALUE",
-              help="instead of --kind, files with these entities: suffix=boldmap stat=alff")  # fmt: skip
+              help="entities that files must have, and their suffix instead of --kind: suffix=boldmap stat=alff")  # fmt: skip
     group.add("--participant-label", type=bare_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
     group.add("--space", help="template space (default: the only one, else MNI152NLin2009cAsym)")
@@ -217,6 +217,9 @@ def _networks(parser: Parser) -> None:
               help="dseg in the BOLD's space to compare networks with").complete = shtab.FILE  # fmt: skip
     group.add("--networks-dim", type=positive, metavar="K", help="latents of the frames' model (default: 8)")
     group.add("--networks-steps", type=positive, metavar="N", help="optimiser steps of it (default: 500)")
+    group.step("extract", "--bold-confounds", "strategy",
+               choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
+               help="nilearn's fMRIPrep denoising strategy (default: none)")  # fmt: skip
     group.step("extract", "--dummy-scans", type=frames, metavar="N", help="frames to drop at the start (default: 0)")
     group.step("extract", "--high-pass", type=from_zero, metavar="HZ", help="high-pass filter (default: no)")
     group.step("extract", "--bold-smoothing-fwhm", "smoothing_fwhm", type=from_zero, metavar="MM",

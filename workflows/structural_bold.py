@@ -1,0 +1,104 @@
+"""BOLD runs whose functional networks are looked for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydra_vae.bids.files import InputError
+from pydra_vae.bids.plan import SubjectPlan, plan_subjects
+from pydra_vae.images.atlases import find_labels
+from pydra_vae.images.headers import check_same_grid, read_header
+from pydra_vae.workflows.structural_inputs import given_options
+
+
+@dataclass(frozen=True)
+class BoldRuns:
+    """One subject's (and session's) runs.
+
+    Attributes
+    ----------
+    label : str
+    entities : mapping
+        That all its runs share.
+    bolds : list of Path
+    inputs : mapping
+        Of `Networks`.
+    labels : Path or None
+        Names of the networks that it is compared with.
+    background : Path or None
+        Image on the runs' grid behind the maps.
+    """
+
+    label: str
+    entities: Mapping[str, str]
+    bolds: list[Path]
+    inputs: Mapping[str, Any]
+    labels: Path | None
+    background: Path | None
+
+
+def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[list[BoldRuns], dict[str, str]]:
+    """The runs of every subject, and by label why there are none.
+
+    Parameters
+    ----------
+    options : Namespace
+    labels : Path, optional
+        Names of the networks of ``--networks-atlas``; the table beside it by default.
+
+    Raises
+    ------
+    InputError
+        If no run at all can be used.
+    """
+    folder = options.bold or options.data
+    if not folder.is_dir():
+        raise InputError(f"networks need BOLD runs, and {folder} is no folder: give fMRIPrep's derivatives with --bold")
+    strategy = given_options(options)["extract"].get("strategy", "none")
+    plans, problems = plan_subjects(
+        folder,
+        atlas="none",
+        needs_confounds=strategy != "none",
+        participant_label=options.participant_label,
+        session_label=options.session_label,
+        task_id=options.task_id,
+    )
+    if not plans:
+        raise InputError("\n".join(problems.values()) or f"{folder} has no preprocessed BOLD runs")
+    if options.networks_atlas and labels is None:
+        labels = find_labels(options.networks_atlas)
+    return [_runs_of(plan, labels) for plan in plans], problems
+
+
+def _runs_of(plan: SubjectPlan, labels: Path | None) -> BoldRuns:
+    first, *others = (run.entities for run in plan.runs)
+    shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    events = [run.events for run in plan.runs]
+    masks = [run.mask for run in plan.runs if run.mask]
+    inputs = {
+        "bolds": [run.bold for run in plan.runs],
+        "n_frames": plan.n_frames,
+        "t_r": plan.t_r,
+        "brain_masks": masks or None,
+        "confounds": [run.confounds for run in plan.runs],
+        "confounds_json": [run.confounds_json for run in plan.runs],
+        "sidecars": [run.sidecar for run in plan.runs],
+        "events": events if all(events) else None,
+    }
+    return BoldRuns(plan.label, shared, inputs["bolds"], inputs, labels, _background(plan))
+
+
+def _background(plan: SubjectPlan) -> Path | None:
+    """The boldref, where it lies on the runs' grid."""
+    boldref = plan.runs[0].boldref
+    if boldref is None:
+        return None
+    try:
+        check_same_grid(read_header(boldref), plan.headers[0])
+    except (ValueError, OSError):
+        return None
+    return boldref

@@ -1,0 +1,361 @@
+"""One structural study while it runs: the passes, what each leaves for the next, and what is delivered.
+
+It runs in passes, so that what fails takes nothing else with it: each image; what the models share; each model; the
+search; each analysis of the main model; the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
+from pydra_vae.bids.tables import read_table
+from pydra_vae.bids.volumes import Volume
+from pydra_vae.tasks.covariates import Covariates
+from pydra_vae.tasks.prepare_volume import PrepareVolume
+from pydra_vae.tasks.write_latents import WriteLatents
+from pydra_vae.workflows.passes import Passes
+from pydra_vae.workflows.program import say
+from pydra_vae.workflows.structural_analyses import (
+    Explained,
+    Joint,
+    LinearLatents,
+    Longitudinal,
+    Regression,
+    SecondModality,
+)
+from pydra_vae.workflows.structural_bold import BoldRuns
+from pydra_vae.workflows.structural_checks import Plan, check_enough
+from pydra_vae.workflows.structural_inputs import (
+    NETWORKS_DIM,
+    all_parameters,
+    given_options,
+    main_fit,
+    seed_of,
+    split_seed_of,
+)
+from pydra_vae.workflows.structural_models import Choice, VolumeModel
+from pydra_vae.workflows.structural_networks import Networks
+from pydra_vae.workflows.structural_outputs import Delivery
+from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_tables
+from pydra_vae.workflows.structural_parts import VolumeData
+from pydra_vae.workflows.structural_search import VolumeGrid, axes_of, grid_points, search, setting_of_point
+from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit, fits_of
+from pydra_vae.workflows.sweep import Point
+
+RECIPE = "structural"
+DATA, COVARIATES, SECOND, LINEAR = "data", "covariates", "second modality", "PCA"
+SEARCHED_BY_DEFAULT, TRIALS = ["latent-dim", "beta"], 20
+
+
+class Study(Passes):
+    """One study while it runs: what the passes leave for one another.
+
+    Attributes
+    ----------
+    found : Plan
+    fits : list of VolumeFit
+        The main one first.
+    data, covariates, second, linear : outputs of the shared passes
+    models : dict of str to outputs
+        Of `VolumeModel`, by the fit's setting.
+    analyses : dict of str to outputs
+        By the analysis' label.
+    """
+
+    recipe = RECIPE
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        console: Console,
+        found: Plan,
+        output: Path,
+        networks: Sequence[BoldRuns] = (),
+        truth: Path | None = None,
+    ):
+        super().__init__(options, console)
+        self.found, self.output, self.truth = found, output, truth
+        self.networks = {f"networks {runs.label}": runs for runs in networks}
+        self.given = given_options(options)
+        self.seed = seed_of(options)
+        self.fits = fits_of(main_fit(options), options.compare or ["losses"])
+        self.skipped |= found.skipped
+        self.models: dict[str, Any] = {}
+        self.analyses: dict[str, Any] = {}
+        self.searched: dict[str, Path] = {}
+        self.second: Any = None
+        self.linear: Any = None
+
+    def run(self, report: Mapping[str, Any]) -> int:
+        """All passes; returns the exit status."""
+        self.note(self.found.problems)
+        for part in (self._images, self._shared, self._search, self._models) if self.found.volumes else ():
+            if not part():
+                return self.ended("without it there is nothing to analyse")
+        self._analyses()
+        if self.interrupted:
+            return self.status
+        self._page(report)
+        if not self.interrupted:
+            said = f"{len(self.models)} model(s) and {len(self.analyses)} analyses delivered in {self.output}"
+            self.console.print(said, markup=False, soft_wrap=True)
+        return self.status or (1 if self.found.problems else 0)
+
+    @property
+    def main(self) -> VolumeFit:
+        """The fit that is analysed."""
+        return self.fits[0]
+
+    def _images(self) -> bool:
+        """Bring every image to the common grid."""
+        tasks = {volume.label: self._prepared(volume) for volume in self.found.volumes}
+        second = {
+            f"{label} (second modality)": self._prepared(volume, fit_to_options=False)
+            for label, volume in zip(self.found.second_labels, self.found.second, strict=True)
+        }
+        outcome = self.run_pass("Images", tasks | second)
+        if outcome.interrupted:
+            return False
+        made = outcome.outputs
+        for label in outcome.failures:
+            say(self.console, RECIPE, f"{label} failed, see above; the other images go on")
+        self.found.volumes = [volume for volume in self.found.volumes if volume.label in made]
+        check_enough([volume.person for volume in self.found.volumes], self.options)
+        self.labels = [volume.label for volume in self.found.volumes]
+        self.prepared = [made[label].volume for label in self.labels]
+        self.prepared_second = {
+            label: made[key].volume for label in self.labels if (key := f"{label} (second modality)") in made
+        }
+        return True
+
+    def _prepared(self, volume: Volume, fit_to_options: bool = True) -> PrepareVolume:
+        grid = {"grid": self.options.grid, "resolution": self.options.resolution} if fit_to_options else {}
+        how = self.given["prepare"] if fit_to_options else {}
+        mask = volume.brain_mask if how.get("normalization", "none") != "none" else None
+        return PrepareVolume(image=volume.path, brain_mask=mask, **grid, **how)
+
+    def _shared(self) -> bool:
+        """What the models share: split, mask, matrix, PCA, tables, the second modality."""
+        volumes = self.found.volumes
+        persons = [volume.person for volume in volumes]
+        data = VolumeData(
+            volumes=self.prepared,
+            labels=self.labels,
+            persons=persons,
+            brain_masks=self._brain_masks(),
+            mask_file=self.options.mask,
+            atlas=self.options.atlas,
+            atlas_labels=_labels_of(self.options.atlas),
+            n_components=2 * self._most_latents(),
+            split_seed=split_seed_of(self.options),
+            mask=self.given["mask"],
+        )
+        table = Covariates(
+            tables=self.found.tables,
+            labels=self.labels,
+            persons=persons,
+            sessions=[volume.session for volume in volumes],
+        )
+        made = self.run_pass("What the models share", {DATA: data, COVARIATES: table}).outputs
+        if DATA not in made or COVARIATES not in made:
+            return False
+        self.data, self.covariates = made[DATA], made[COVARIATES]
+        self._delivery().shared(self.data, self.covariates)
+        if self.prepared_second:
+            step = SecondModality(
+                volumes=list(self.prepared_second.values()),
+                labels=list(self.prepared_second),
+                wanted=self.labels,
+                volume_split=self.data.volume_split,
+            )
+            self.second = self.run_pass("Second modality", {SECOND: step}).outputs.get(SECOND)
+        return not self.interrupted
+
+    def _most_latents(self) -> int:
+        """Of any fit, also of those that a search may ask for."""
+        sizes = [fit.options["latent_dim"] for fit in self.fits]
+        if self.options.search and "latent-dim" in (self.options.search_over or SEARCHED_BY_DEFAULT):
+            (axis,) = axes_of(["latent-dim"])
+            sizes += [*axis.values, int(axis.high or 0)]
+        return max(sizes)
+
+    def _brain_masks(self) -> list[Path] | None:
+        masks = [volume.brain_mask for volume in self.found.volumes]
+        on_own_grid = self.options.grid is None and self.options.resolution is None
+        return masks if on_own_grid and all(masks) else None
+
+    def _search(self) -> bool:
+        """Fit the trials of a search and choose one of them; the main fit becomes the chosen one if that was asked."""
+        if self.options.search is None:
+            return True
+        names = self.options.search_over or SEARCHED_BY_DEFAULT
+        points = {point["setting"]: point for point in grid_points(names)}
+        tables = self._grid(list(points.values())) if self.options.search == "grid" else self._trials(names, points)
+        if self.interrupted or not tables:
+            return False
+        choice = self.run_pass("Choice", {"choice": Choice(tables=tables)}).outputs.get("choice")
+        if choice is None:
+            return False
+        self.searched = {"trials": Path(choice.table), "chosen": Path(choice.chosen)}
+        row = read_table(self.searched["chosen"]).iloc[0]
+        self.console.print(f"search: {row['sentence']}", markup=False, soft_wrap=True)
+        if self.options.use_best:
+            best = {name: value for name, value in points[row["setting"]].items() if name != "setting"}
+            self.fits = fits_of(main_fit(self.options) | best, self.options.compare or ["losses"])
+        return True
+
+    def _grid(self, points: list[Point]) -> list[Path]:
+        data = {name: getattr(self.data, name) for name in ("volumes", "volume_split", "mask", "pca")}
+        fit = self.main.options | {"device": self.options.device}
+        made = self.run_pass("Search", {"grid": VolumeGrid(**data, points=points, seed=self.seed, fit=fit)}).outputs
+        return [made["grid"].table] if "grid" in made else []
+
+    def _trials(self, names: Sequence[str], known: dict[str, Point]) -> list[Path]:
+        """Rounds of optuna; points that come up are added to those known."""
+        tables: list[Path] = []
+
+        def run_points(points: list[Point]) -> list[Mapping[str, Any] | None] | None:
+            fits = [VolumeFit(setting_of_point(point), self.main.options | point) for point in points]
+            known.update({fit.setting: point for fit, point in zip(fits, points, strict=True)})
+            outcome = self.run_pass("Search", {f"trial {fit.setting}": self._model(fit) for fit in fits})
+            made = [outcome.outputs.get(f"trial {fit.setting}") for fit in fits]
+            tables.extend(Path(outputs.score) for outputs in made if outputs is not None)
+            if outcome.interrupted:
+                return None
+            return [None if outputs is None else read_table(outputs.score).iloc[0].to_dict() for outputs in made]
+
+        first = [{axis.parameter: self.main.options[axis.parameter] for axis in axes_of(names)}]
+        if any(value is None for point in first for value in point.values()):
+            first = []  # such as epochs, which the recipe leaves to its steps
+        search(run_points, names, self.options.trials or TRIALS, first=first, seed=self.seed)
+        return tables
+
+    def _models(self) -> bool:
+        """Fit and score every model; PCA's latents beside them."""
+        delivery = self._delivery()
+        fits = {fit.label: fit for fit in self.fits}
+        k = self.main.options["latent_dim"]
+        linear = LinearLatents(
+            volumes=self.data.volumes,
+            volume_split=self.data.volume_split,
+            pca=self.data.pca,
+            sizes=[k, 2 * k],
+            truth=self.truth,
+        )
+
+        def deliver(label: str, outputs: Any) -> None:
+            if label in fits:
+                delivery.model(fits[label], outputs)
+
+        tasks = {label: self._model(fit) for label, fit in fits.items()} | {LINEAR: linear}
+        outcome = self.run_pass("Models", tasks, deliver)
+        for label in outcome.failures:
+            say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
+        self.models = {fit.setting: outcome.outputs[label] for label, fit in fits.items() if label in outcome.outputs}
+        self.linear = outcome.outputs.get(LINEAR)
+        return not outcome.interrupted and self.main.setting in self.models
+
+    def _model(self, fit: VolumeFit) -> VolumeModel:
+        return VolumeModel(
+            volumes=self.data.volumes,
+            volume_split=self.data.volume_split,
+            mask=self.data.mask,
+            pca=self.data.pca,
+            truth=self.truth,
+            family=FAMILY,
+            setting=fit.setting,
+            seed=self.seed,
+            fit=fit.options | {"device": self.options.device},
+        )
+
+    def _analyses(self) -> None:
+        """Every analysis of the main model, and every subject's networks, each on its own."""
+        delivery = self._delivery()
+        tasks = self._tasks() if self.models else {}
+        tasks |= {label: self._networks_of(runs) for label, runs in self.networks.items()}
+
+        def deliver(label: str, outputs: Any) -> None:
+            if label in self.networks:
+                runs = self.networks[label]
+                delivery.networks(runs.entities, runs.bolds, outputs)
+            else:
+                delivery.analysis(label, outputs, self.main)
+
+        outcome = self.run_pass("Analyses", tasks, deliver)
+        for label, failure in outcome.failures.items():
+            self.skipped[label] = f"{label} failed: {failure.message}"
+            say(self.console, RECIPE, f"{label} failed, see above; the other analyses go on")
+        self.analyses = outcome.outputs
+
+    def _networks_of(self, runs: BoldRuns) -> Networks:
+        given = self.given["fit"]
+        shared = ("network", "width", "learning_rate", "batch_size", "threads", "precision")
+        fit = {name: given[name] for name in shared if name in given} | {"device": self.options.device}
+        return Networks(
+            **runs.inputs,
+            reference=self.options.networks_atlas,
+            reference_labels=runs.labels,
+            latent_dim=self.options.networks_dim or NETWORKS_DIM,
+            seed=self.seed,
+            extract=self.given["extract"],
+            fit=fit | ({"max_steps": self.options.networks_steps} if self.options.networks_steps else {}),
+        )
+
+    def _tasks(self) -> dict[str, Any]:
+        main, asked, tasks = self.models[self.main.setting], self.found.analyses, {}
+        device = {"device": self.options.device}
+        network = {"model": main.model, "config": main.config}
+        data = {"volumes": self.data.volumes, "volume_split": self.data.volume_split}
+        table = {"covariates": self.covariates.covariates}
+        space = {"mask": self.data.mask, "pca": self.data.pca}
+        k = self.main.options["latent_dim"]
+        tasks["latents"] = WriteLatents(
+            latents=main.latents, log_variance=main.log_variance, volume_split=self.data.volume_split
+        )
+        if "explained" in asked:
+            tasks["explained"] = Explained(
+                **network, **data, **table, **space, **device, latents=main.latents, log_variance=main.log_variance,
+                regions=self.data.regions, latent_dim=k, seed=self.seed,
+            )  # fmt: skip
+        if "regression" in asked and self.linear is not None:
+            for target in self.found.targets:
+                tasks[f"regression of {target}"] = Regression(
+                    **table, volume_split=self.data.volume_split, target=target, seed=self.seed,
+                    features=[main.latents, *self.linear.scores], names=[FAMILY, f"PCA-{k}", f"PCA-{2 * k}"],
+                    confounds=self.options.confounds, regression=self.given["regression"],
+                )  # fmt: skip
+        if "joint" in asked:
+            second = {} if self.second is None else {"second": self.second.volumes, "second_mask": self.second.mask}
+            tasks["joint"] = Joint(
+                **network, **data, **table, **space, **second, scores=self.options.scores or [], truth=self.truth,
+                seed=self.seed, joint=self.given["joint"] | device,
+            )  # fmt: skip
+        if "longitudinal" in asked:
+            tasks["longitudinal"] = Longitudinal(
+                **network, **data, **table, **device, latents=main.latents, time=self.found.time, seed=self.seed
+            )
+        return tasks
+
+    def _delivery(self) -> Delivery:
+        dataset = {dataset_label(self.options.data): self.options.data}
+        write_dataset_description(self.output, "pydra_vae: latents of brain volumes", dataset)
+        return Delivery(self.output, self.options.data, self.found.volumes, all_parameters(self.options))
+
+    def _page(self, report: Mapping[str, Any]) -> None:
+        """Tables of all models, and the report."""
+        delivery = self._delivery()
+        task = StructuralPage(tables=page_tables(self), report=page_inputs(self) | dict(report))
+        self.run_pass("Report", {"report": task}, lambda _, made: delivery.page(made, self.searched))
+
+
+def _labels_of(atlas: Path | None) -> Path | None:
+    """The table beside a dseg image."""
+    from pydra_vae.images.atlases import find_labels
+
+    return None if atlas is None else find_labels(atlas)
