@@ -20,7 +20,7 @@ from pydra_vae.stats.chunks import CHUNK_BYTES
 METHODS = ("MDS", "LLE", "Isomap")
 COLUMN_BYTES = 8 * CHUNK_BYTES
 MDS_STEPS = 300
-PLACE_STEPS = 100
+PLACE_STEPS = 300
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ def InterpolateVolumes(
         TSV, one row an image: pair, step (from 0; of an image that of its reconstruction), share (of the way), row (of
         volumes), kind (image, decoded), label_a, label_b, latent_distance (of the pair, in sd). For decoded steps:
         to_linear (root mean square difference to the blend of the two reconstructions, over that between them: 0 if
-        the decoder is linear), nearest_image and nearest_blend (distance of the step, and of the blend of the two
-        images themselves, to the nearest training image, over the median distance between nearest training images).
+        the decoder is linear), nearest_image and nearest_blend (distance of the step, and of that blend, to the nearest
+        training image, over the median distance between nearest training images).
     """
     from pydra_vae.bids.tables import write_table
     from pydra_vae.engine.devices import gpu_slot
@@ -77,7 +77,7 @@ def InterpolateVolumes(
             path = decoded(fit, fit.z[a] + shares[:, None] * (fit.z[b] - fit.z[a]), on)
             out[pair * length : (pair + 1) * length] = np.concatenate([fit.x[[a]], path, fit.x[[b]]])
             names = {"label_a": fit.split.label[a], "label_b": fit.split.label[b], "latent_distance": distance}
-            for place, row in enumerate(_rows(path, fit.x[a], fit.x[b], shares, data)):
+            for place, row in enumerate(_rows(path, shares, data)):
                 rows.append({"pair": pair, **row, "row": pair * length + place, **names})
     out.flush()
     first = ("pair", "step", "share", "row", "kind", "label_a", "label_b", "latent_distance")
@@ -98,18 +98,17 @@ def _pairs(z: np.ndarray, n: int) -> list[tuple[int, int, float]]:
     return found
 
 
-def _rows(path, a, b, shares, data) -> list[dict]:
+def _rows(path, shares, data) -> list[dict]:
     """What the table says of one way, in the order of its images."""
     from pydra_vae.stats.volume_statistics import squared_distances
 
     last, path = len(shares) - 1, path.astype(np.float64)
     blend = path[0] + shares[:, None] * (path[-1] - path[0])
-    images = a + shares[:, None] * (np.asarray(b, dtype=np.float64) - a)
     whole = np.sqrt(np.mean((path[-1] - path[0]) ** 2))
     bent = np.sqrt(np.mean((path - blend) ** 2, axis=1))
     near = [
         np.sqrt(squared_distances(values, data.images, data.rows, data.mean).min(axis=1)) / (data.nearest or np.nan)
-        for values in (path, images)
+        for values in (path, blend)
     ]
     rows = [
         {

@@ -42,8 +42,8 @@ def RecoverFactors(
         ridge with a Gaussian kernel; both choose by leaving out one training person at a time), r and r2 (on test
         persons, fitted on training and validation persons; r² against the fitted persons' mean), best_single_r (|r|
         on test persons of the latent with the highest |r| on the fitted ones) and best_latent (which, from 0),
-        control_r (95th percentile of |r| with shuffled training values; far from 0
-        where the target fills the features, since any direction in them then shares something with it), n_train, n_test.
+        control_r (95th percentile of |r| with shuffled training values; far from 0 where
+        the target fills the features, since any direction in them then shares something with it), n_train, n_test.
     """
     import pandas as pd
 

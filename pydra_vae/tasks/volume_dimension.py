@@ -21,9 +21,9 @@ def VolumeDimension(
 ):
     """Estimate the intrinsic dimension of images and latents, and their concentration in shells, beside controls.
 
-    One image a person, the first visit, of at most 2,000 persons. TwoNN is too low in many dimensions and among few points, so that every space
-    stands beside a Gaussian of its covariance and as many points: dimensions that hang together beyond their
-    covariance show as less than that one.
+    One image a person, the first visit, of at most 2,000 persons. TwoNN is too low in many dimensions and among few
+    points, so that every space stands beside a Gaussian of its covariance and as many points: dimensions that hang
+    together beyond their covariance show as less than that one.
 
     Parameters
     ----------
