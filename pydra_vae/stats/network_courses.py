@@ -1,11 +1,15 @@
 """Maps of latents whose values over time are known, and whether those courses follow a task.
 
-The map of a latent is the regression of the data on its course (as in DVAE, Qiang et al. 2020, and the second stage of
-dual regression), all latents together, since they may be correlated. Divided by its standard error it is a z value for
-drawing and comparing; no p is read from it, as frames are not independent.
+The map of a latent is the regression of the data on its course, as in DVAE (Qiang et al. 2020). Each latent is taken by
+itself: with all in one regression (as in the second stage of dual regression) a VAE's latents, whose courses correlate,
+share what they have in common in arbitrary parts. Of six planted networks the best maps had a mean |r| of .60 each by
+itself and .48 jointly (8 latents, 240 frames); with the task's map of a real run it was .78 against .40. Maps of PCA
+and ICA are the same both ways. Divided by its standard error a map is a z value for drawing and comparing; no p is read
+from it, as frames are not independent.
 
 Whether a course follows a condition is tested by shifting the regressors in a circle within each run: that keeps their
-own autocorrelation, which a test for independent frames would not.
+own autocorrelation, which a test for independent frames would not. Where blocks come at regular times, a shift by whole
+periods fits again, so that p of the sum of all conditions stays above one over the frames of a period.
 """
 
 from collections.abc import Sequence
@@ -31,8 +35,14 @@ class Maps(NamedTuple):
     z: np.ndarray
 
 
+def maps_of_each(x: np.ndarray, courses: np.ndarray, rows: np.ndarray | None = None) -> Maps:
+    """Regress every voxel on one course after the other; as `regression_maps`."""
+    maps = [regression_maps(x, courses[:, [i]], rows) for i in range(courses.shape[1])]
+    return Maps(np.vstack([m.beta for m in maps]), np.vstack([m.z for m in maps]))
+
+
 def regression_maps(x: np.ndarray, courses: np.ndarray, rows: np.ndarray | None = None) -> Maps:
-    """Regress every voxel on all courses and a constant.
+    """Regress every voxel on all courses together and a constant.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Maps of latents over frames, their courses, and how these follow the task."""
 
+import typing as ty
 from pathlib import Path
 
 from fileformats.generic import File
@@ -15,6 +16,7 @@ def NetworkMaps(
     latents: File,
     frame_split: File,
     regressors: list[File] | None = None,
+    regression: ty.Literal["each", "joint"] = "each",
     model: str = "VAE",
     n_permutations: int = 1000,
     seed: int = 0,
@@ -33,6 +35,8 @@ def NetworkMaps(
         Split of the frames (StackFrames).
     regressors : list of file, optional
         Of each run, every recorded frame (TaskRegressors with the data's filter).
+    regression : str
+        each: one latent at a time; joint: all in one regression, which parts what correlated latents share arbitrarily.
     model : str
         Name in the tables.
     n_permutations : int
@@ -43,8 +47,8 @@ def NetworkMaps(
     Returns
     -------
     maps : file
-        (k, V) float32 `.npy`, z: what each latent adds to a voxel, all latents in one regression, in units of its
-        standard error. For drawing and comparing; frames are not independent, so no p may be read from it.
+        (k, V) float32 `.npy`, z: what each latent adds to a voxel, in units of its standard error. For drawing and
+        comparing; frames are not independent, so no p may be read from it.
     courses : file
         TSV: model, component (from 1), run, frame, value (mean 0, variance 1 over all frames).
     task : file
@@ -56,7 +60,7 @@ def NetworkMaps(
     import pandas as pd
 
     from pydra_vae.bids.tables import write_table
-    from pydra_vae.stats.network_courses import regression_maps, shift_test
+    from pydra_vae.stats.network_courses import maps_of_each, regression_maps, shift_test
     from pydra_vae.tasks._frames import Frames, load_conditions
     from pydra_vae.tasks._io import load_array
 
@@ -65,7 +69,8 @@ def NetworkMaps(
     if len(x) != len(z):
         raise ValueError(f"{volumes} has {len(x)} frames but {latents} {len(z)}: give both of the same frames")
     maps = Path("maps.npy").absolute()
-    np.save(maps, regression_maps(x, z, frames.train).z.astype(np.float32))
+    regress = maps_of_each if regression == "each" else regression_maps
+    np.save(maps, regress(x, z, frames.train).z.astype(np.float32))
     rows = []
     if regressors:
         names, values = load_conditions(regressors, frames)
