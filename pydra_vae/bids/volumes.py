@@ -82,7 +82,7 @@ def find_volumes(
         Template and resolution, needed where there are several.
     filters : mapping of str, optional
         Further entities, and ``suffix``: ``{"suffix": "boldmap", "stat": "alff"}``; ``none`` for absent. With a
-        suffix, `kind` is not used.
+        suffix, `kind` is not used. Of meaning for BIDS derivatives only.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def find_volumes(
     if source.is_file():
         if source.suffix not in TABLES:
             raise InputError(f"{source} is no table: give a .tsv with a column path, or the folder that holds the maps")
-        found, problems = find_in_table(source)
+        found, problems = find_in_table(source, space)
     elif is_vbm(source, kind):
         found, problems = find_vbm(source, kind)
     else:
@@ -134,19 +134,37 @@ def with_labels(found: Iterable[Volume]) -> list[Volume]:
     return sorted(named, key=lambda one: natural_key(one.label))
 
 
-def check_grids(volumes: Sequence[Volume], grid: Path | None = None, resolution: float | None = None) -> None:
-    """Raise InputError unless all maps lie on one grid, or a grid is given to which they are brought.
+def check_grids(volumes: Sequence[Volume], grid: Path | None = None, resolution: float | None = None) -> Path | None:
+    """Check that all maps can come to one grid.
 
-    A resolution alone makes a grid over each map's own box: it serves maps of one box, and others need a grid too.
+    Parameters
+    ----------
+    volumes : sequence of Volume
+    grid : Path, optional
+        Image on the wanted grid.
+    resolution : float, optional
+        Edge of cubic voxels, in mm.
+
+    Returns
+    -------
+    grid : Path or None
+        For PrepareVolume, beside the resolution: the grid that was given; the first map where grids differ and a
+        resolution was given, whose box all get then; None where all lie on one.
+
+    Raises
+    ------
+    InputError
+        If grids differ and neither was given, naming two maps and their grids.
     """
     if grid is not None:
-        return
-    headers = [read_header(volume.path) for volume in volumes]
+        return grid
     try:
-        check_common_grid(headers)
+        check_common_grid([read_header(volume.path) for volume in volumes])
     except ValueError as error:
         if resolution is None:
             raise InputError(str(error)) from error
+        return volumes[0].path
+    return None
 
 
 def find_covariates(source: Path, table: Path | None = None) -> list[Path]:

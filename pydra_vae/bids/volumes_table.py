@@ -6,14 +6,22 @@ from pathlib import Path
 
 from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import parse
-from pydra_vae.bids.people import PERSON_COLUMNS, SESSION_COLUMNS, as_person, as_session, column_of, read_text_table
+from pydra_vae.bids.people import (
+    PERSON_COLUMNS,
+    SESSION_COLUMNS,
+    as_person,
+    as_session,
+    column_of,
+    listing,
+    read_text_table,
+)
 from pydra_vae.bids.volumes import Found, Volume
 
 PATH_COLUMNS = ("path", "image", "file", "filename")
 MASK_COLUMNS = ("brain_mask", "mask")
 
 
-def find_in_table(table: Path) -> Found:
+def find_in_table(table: Path, space: str | None = None) -> Found:
     """One map a row.
 
     Parameters
@@ -21,6 +29,8 @@ def find_in_table(table: Path) -> Found:
     table : Path
         Columns: path, image or file (relative to the table, or absolute); participant_id (where it is absent, names
         must hold ``sub-``); perhaps session_id and brain_mask. Others are covariates.
+    space : str, optional
+        Only images whose names say this space; needed where names say several.
 
     Returns
     -------
@@ -30,7 +40,7 @@ def find_in_table(table: Path) -> Found:
     Raises
     ------
     InputError
-        If it has no column of paths, or persons cannot be told.
+        If it has no column of paths, persons cannot be told, or spaces are several.
     """
     rows = read_text_table(table)
     paths = column_of(rows, PATH_COLUMNS)
@@ -57,9 +67,22 @@ def find_in_table(table: Path) -> Found:
             )
             continue
         mask = _beside(table, row[masks]) if masks and row[masks] else None
-        space = name.entities.get("space", "")
-        found.append(Volume("", person, session, path, None, mask, space, name.entities))
-    return found, problems
+        where = name.entities.get("space", "")
+        found.append(Volume("", person, session, path, None, mask, where, name.entities))
+    return _of_one_space(found, space, table), problems
+
+
+def _of_one_space(found: list[Volume], space: str | None, table: Path) -> list[Volume]:
+    there = {volume.space for volume in found if volume.space}
+    if space is None:
+        if len(there) > 1:
+            raise InputError(f"{table} lists images of several spaces, {listing(there)}: choose one with --space")
+        return found
+    kept = [volume for volume in found if volume.space == space.removeprefix("space-")]
+    if not kept:
+        said = listing(there) if there else "no image's name says its space: leave --space out"
+        raise InputError(f"{table} lists no image of the space {space}; there is {said}")
+    return kept
 
 
 def _beside(table: Path, text: str) -> Path:

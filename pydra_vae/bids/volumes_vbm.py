@@ -25,12 +25,13 @@ _MAX_DEPTH = 6  # study/sub-01/ses-1/anat/mri/file
 
 
 def is_vbm(folder: Path, kind: str = "auto") -> bool:
-    """Whether the folder holds VBM maps, in native space too, and something else is not asked for."""
-    if _NAME.match(f"{kind}name.nii"):
+    """Whether the folder holds VBM maps, in native space too, and sMRIPrep's are not there or not asked for."""
+    if kind == "cat12" or _NAME.match(f"{kind}name.nii"):
         return True
-    if kind not in TISSUES:
+    sessions = ("sub-*/anat/*_probseg.nii*", "sub-*/ses-*/anat/*_probseg.nii*")
+    if kind not in TISSUES or any(next(folder.glob(pattern), None) for pattern in sessions):
         return False
-    return kind == "cat12" or any(_NAME.match(p.name) or _NATIVE.match(p.name) for p in _walk(folder))
+    return any(_NAME.match(p.name) or _NATIVE.match(p.name) for p in _walk(folder))
 
 
 def find_vbm(folder: Path, kind: str = "auto") -> Found:

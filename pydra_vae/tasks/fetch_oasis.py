@@ -10,7 +10,10 @@ from pydra_vae.engine.step import step
 
 @step(outputs={"table": File})
 def FetchOasis(
-    n_subjects: int = 100, data_dir: str | None = None, tissue: ty.Literal["gm", "wm"] = "gm", dartel: bool = True
+    n_subjects: int | None = None,
+    data_dir: str | None = None,
+    tissue: ty.Literal["gm", "wm"] = "gm",
+    dartel: bool = True,
 ):
     """List OASIS-1's maps and what is known of the persons; download what is not there yet.
 
@@ -20,8 +23,8 @@ def FetchOasis(
 
     Parameters
     ----------
-    n_subjects : int
-        The first so many persons, of 403 (415 without DARTEL).
+    n_subjects : int, optional
+        The first so many persons (default: all 403, or 415 without DARTEL).
     data_dir : str, optional
         Where nilearn keeps data (default: NILEARN_DATA, or nilearn_data in the home folder).
     tissue : str

@@ -203,8 +203,31 @@ def test_grids_are_compared_before_anything_is_computed(tmp_path):
     volumes, _ = find_volumes(table)
     with pytest.raises(InputError, match=r"(?s)sub-1\.nii has 4×4×4 .*sub-2\.nii 5×4×4 .*--resolution.*--grid"):
         check_grids(volumes)
-    check_grids(volumes, resolution=4)
-    check_grids(volumes, grid=tmp_path / "sub-1.nii")
+    assert check_grids(volumes, resolution=4) == tmp_path / "sub-1.nii"  # whose box all get
+    assert check_grids(volumes, grid=tmp_path / "g.nii") == tmp_path / "g.nii"
+    assert check_grids(volumes[:1], resolution=4) is None
+
+
+def test_a_table_of_several_spaces(tmp_path):
+    for space in ("MNI152NLin6Asym", "MNI152NLin2009cAsym"):
+        image(tmp_path / f"sub-1_space-{space}_T1w.nii")
+    table = tmp_path / "study.tsv"
+    table.write_text("path\n" + "\n".join(p.name for p in sorted(tmp_path.glob("*.nii"))))
+    with pytest.raises(
+        InputError, match="several spaces, MNI152NLin6Asym, MNI152NLin2009cAsym: choose one with --space"
+    ):
+        find_volumes(table)
+    ((volume,), _) = find_volumes(table, space="MNI152NLin6Asym")
+    assert "MNI152NLin6Asym" in volume.path.name
+    with pytest.raises(InputError, match="no image of the space fsaverage"):
+        find_volumes(table, space="fsaverage")
+
+
+def test_smriprep_comes_before_cat12_unless_that_is_asked_for(tmp_path):
+    smriprep(tmp_path, ("01",))
+    image(tmp_path / "cat12" / "mri" / "mwp1sub-01_T1w.nii")
+    assert "probseg" in find_volumes(tmp_path)[0][0].path.name
+    assert "mwp1" in find_volumes(tmp_path, kind="cat12")[0][0].path.name
 
 
 def test_covariates_lie_beside_or_above(tmp_path):
