@@ -1,27 +1,9 @@
-"""Covariates of the split's images: read, checked, one visit a person, one column as numbers or classes."""
+"""Columns of covariates: which there are, as numbers or words, and a target as numbers or classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from pydra_vae.bids.tables import read_table
-from pydra_vae.tasks._io import load_array
-from pydra_vae.tasks._recordings import Split
-
-
-def read_covariates(path: Path, split: Split):
-    """The table of Covariates, its rows checked against the split's."""
-    table = read_table(path)
-    if "label" not in table:
-        raise ValueError(f"{path} has no column 'label': give the covariates.tsv of Covariates")
-    labels = table["label"].astype(str).to_numpy()
-    if len(labels) != len(split.label) or (labels != split.label).any():
-        raise ValueError(
-            f"{path} lists {len(labels)} images and the split {len(split.label)}, or in another order: "
-            "give the covariates of the same images, in the order of the split"
-        )
-    return table
 
 
 def check_columns(table, names: list[str], path: Path) -> None:
@@ -39,29 +21,9 @@ def is_number(column) -> bool:
     return is_numeric_dtype(column) and not is_bool_dtype(column)
 
 
-def first_visits(split: Split, table) -> np.ndarray:
-    """Row of the first image of each person, in the order of the rows: by time or age where known, else as listed."""
-    when = np.zeros(len(table))
-    for name in ("age", "time"):  # the later one counts
-        if name in table and is_number(table[name]) and table[name].notna().any():
-            when = table[name].fillna(np.inf).to_numpy(dtype=float)
-    first: dict[str, int] = {}
-    for row in np.argsort(when, kind="stable"):
-        first.setdefault(split.person[row], int(row))
-    return np.sort(list(first.values()))
-
-
-def load_features(path: Path, n_images: int) -> np.ndarray:
-    """Latents of all images, (N, k) float64; ValueError where their number or a value is wrong."""
-    values = np.asarray(load_array(path), dtype=float)
-    if values.ndim != 2 or len(values) != n_images:
-        raise ValueError(
-            f"{path} has the shape {values.shape} but the split lists {n_images} images: "
-            "give latents (images × k) of all of them"
-        )
-    if not np.isfinite(values).all():
-        raise ValueError(f"{path} has values that are not finite: was the model's fit stable?")
-    return values
+def typed(column) -> np.ndarray:
+    """Numbers as float, words as str."""
+    return column.to_numpy(dtype=float) if is_number(column) else column.astype(str).to_numpy(dtype=object)
 
 
 @dataclass(frozen=True)

@@ -145,20 +145,21 @@ class _Data:
 def _load(features, covariates, volume_split, target, confounds, link, n_folds, seed):
     from pydra_vae.stats.confound_removal import confound_design
     from pydra_vae.stats.nested_cv import Problem
-    from pydra_vae.tasks._covariates import Target, check_columns, first_visits, load_features, read_covariates
+    from pydra_vae.tasks._covariates import Target, check_columns, typed
     from pydra_vae.tasks._recordings import Split
+    from pydra_vae.tasks._volume_latents import load_latents, once, read_covariates
 
     split = Split.load(volume_split)
     table = read_covariates(covariates, split)
     check_columns(table, [target, *confounds], covariates)
-    sets = [load_features(path, len(split.label)) for path in features]
-    first = first_visits(split, table)
+    sets = [load_latents(path, split) for path in features]
+    first = once(split, table)
     found = Target.of(table[target].iloc[first], target, link)
     known = np.isfinite(found.values) & table[confounds].iloc[first].notna().all(axis=1).to_numpy()
     rows, y = first[known], found.values[known]
     resolved = link if link != "auto" else "logit" if found.classes else "identity"
     _check_target(y, known, target, resolved, covariates)
-    columns = {name: _column(table[name].iloc[rows]) for name in confounds}
+    columns = {name: typed(table[name].iloc[rows]) for name in confounds}
     fold = _folds(y, columns, split, rows, bool(found.classes), n_folds, seed)
     problem = Problem(y, confound_design(columns, len(y)), resolved, fold)
     info = {
@@ -177,12 +178,6 @@ def _check_target(y, known, target, link, path):
         )
     if link == "log" and (y < 0).any():
         raise ValueError(f"the target {target} has values below 0 (smallest {y.min():g}): the log link needs none")
-
-
-def _column(values):
-    from pydra_vae.tasks._covariates import is_number
-
-    return values.to_numpy(dtype=float) if is_number(values) else values.astype(str).to_numpy(dtype=object)
 
 
 def _folds(y, columns, split, rows, classes, n_folds, seed):
