@@ -198,6 +198,25 @@ REFERENCES = {
         "with Hessian approximations. IEEE Transactions on Signal Processing, 66(15), 4040–4049.",
         doi="10.1109/TSP.2018.2844203",
     ),
+    "vazquez": Reference(
+        "Vázquez-García, C., Martinez-Murcia, F. J., Segovia Román, F., & Górriz, J. M. (2025). Tutorial: VAE as an "
+        "inference paradigm for neuroimaging."
+    ),
+    "wang": Reference(
+        "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: from error visibility "
+        "to structural similarity. IEEE Transactions on Image Processing, 13(4), 600–612.",
+        doi="10.1109/TIP.2003.819861",
+    ),
+    "roweis": Reference(
+        "Roweis, S. T., & Saul, L. K. (2000). Nonlinear dimensionality reduction by locally linear embedding. Science, "
+        "290(5500), 2323–2326.",
+        doi="10.1126/science.290.5500.2323",
+    ),
+    "tenenbaum": Reference(
+        "Tenenbaum, J. B., de Silva, V., & Langford, J. C. (2000). A global geometric framework for nonlinear "
+        "dimensionality reduction. Science, 290(5500), 2319–2323.",
+        doi="10.1126/science.290.5500.2319",
+    ),
     "tsne": Reference(
         "van der Maaten, L., & Hinton, G. (2008). Visualizing data using t-SNE. Journal of Machine Learning Research, "
         "9, 2579–2605.",

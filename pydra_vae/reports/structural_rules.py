@@ -1,12 +1,24 @@
 """How the claims of the structural page are judged: what counts as better, once, for all of them.
 
-A difference counts where it is larger than twice its standard error, and larger than a floor below which it would
-matter to nobody. The limits are set here and not tuned to any data.
+A difference counts where it is larger than twice its standard error and larger than a floor, below which it would
+matter to nobody. The limits are set here and not tuned to any data. Where no standard error is at hand, the floor alone
+decides, and the text says so.
 """
 
 from dataclasses import dataclass
 
-from pydra_vae.reports.group_findings import Claim
+import numpy as np
+import pandas as pd
+
+from pydra_vae.reports.formats import fixed, signed
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Claim
+
+ERRORS = 2.0  # standard errors
+FLOOR = 0.01  # of R², SSIM, correlations
+SAME_R2 = 0.02  # R² within which two fits reconstruct alike
+INFORMATION = 0.1  # relative difference of information that counts
+ALPHA = 0.05
+COUNTS = f"more than {ERRORS:g} standard errors and more than {FLOOR:g}"
 
 
 @dataclass(frozen=True)
@@ -19,3 +31,111 @@ class Judged(Claim):
     """
 
     rule: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two measures with its standard error; NaN where that is not known."""
+
+    value: float
+    se: float = np.nan
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any difference to judge."""
+        return bool(np.isfinite(self.value))
+
+    @property
+    def margin(self) -> float:
+        """What it must exceed."""
+        return max(FLOOR, ERRORS * self.se) if np.isfinite(self.se) else FLOOR
+
+    @property
+    def above(self) -> bool:
+        """Whether the first is higher by more than the margin.
+
+        Examples
+        --------
+        >>> Difference(0.05, 0.01).above, Difference(0.05, 0.04).above, Difference(0.05).above
+        (True, False, True)
+        """
+        return self.known and self.value > self.margin
+
+    @property
+    def below(self) -> bool:
+        """Whether the first is lower by more than the margin."""
+        return self.known and self.value < -self.margin
+
+    @property
+    def text(self) -> str:
+        """As a sentence gives it.
+
+        Examples
+        --------
+        >>> Difference(0.05, 0.01).text, Difference(-0.004).text
+        ('+0.050 ± 0.010', '−0.004')
+        """
+        error = f" ± {fixed(self.se, 3)}" if np.isfinite(self.se) else ""
+        return f"{signed(self.value, 3)}{error}"
+
+
+def beside(ours: Difference, control: Difference) -> str:
+    """The verdict of a claim that holds against `ours`, and only counts as ours where it also beats a control.
+
+    Parameters
+    ----------
+    ours : Difference
+        To the null of the claim.
+    control : Difference
+        To the control, which may do as well; NaN without one.
+    """
+    if not ours.known:
+        return OPEN
+    if not ours.above:
+        return DIFFERS
+    return ALSO if control.known and not control.above else AGREES
+
+
+def compared(found: Difference) -> str:
+    """The verdict of a claim that the first is better than the second: open within two standard errors."""
+    if found.above:
+        return AGREES
+    if found.below or (found.known and abs(found.value) <= FLOOR):
+        return DIFFERS
+    return OPEN
+
+
+def paired(table: pd.DataFrame, first: dict, second: dict, key: str = "label") -> Difference:
+    """Difference of R² of two sets of predictions of the same persons, with its standard error over persons.
+
+    R² is 1 − SSE/SS about the mean of the observed values, so that the difference is the mean over persons of the
+    difference of squared errors, over the variance.
+
+    Parameters
+    ----------
+    table : DataFrame
+        observed, predicted, and the columns named by `first` and `second`.
+    first, second : dict
+        Columns to values that pick the two.
+    key : str
+        What tells persons apart.
+    """
+    found = []
+    for where in (first, second):
+        rows = table
+        for column, wanted in where.items():
+            rows = rows[rows[column] == wanted]
+        rows = rows.assign(
+            observed=pd.to_numeric(rows["observed"], errors="coerce"),
+            predicted=pd.to_numeric(rows["predicted"], errors="coerce"),
+        ).dropna(subset=["observed", "predicted"])
+        found.append(rows.drop_duplicates(key).set_index(key))
+    joined = found[0].join(found[1], rsuffix="_second", how="inner")
+    if len(joined) < 3:
+        return Difference(np.nan)
+    y = joined["observed"].to_numpy()
+    gain = (y - joined["predicted_second"].to_numpy()) ** 2 - (y - joined["predicted"].to_numpy()) ** 2
+    variance = y.var()
+    if not variance > 0:
+        return Difference(np.nan)
+    return Difference(float(gain.mean() / variance), float(gain.std(ddof=1) / np.sqrt(len(y)) / variance))

@@ -1,11 +1,37 @@
-"""The structural page in one sentence."""
+"""The structural page in one sentence: what the model gained over linear components, and how the claims fare."""
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from pydra_vae.reports.formats import fixed, listed
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN
 from pydra_vae.reports.structural_rules import Judged
-from pydra_vae.reports.structural_tables import StructuralTables
+from pydra_vae.reports.structural_tables import StructuralTables, value
+
+WORDS = {
+    AGREES: "hold here beyond their control",
+    ALSO: "hold for the control as well",
+    DIFFERS: "do not hold here",
+    OPEN: "stay open",
+}
 
 
 def in_short(found: Sequence[Judged], tables: StructuralTables) -> str:
-    """What the main fit reached, and beside what; "" without scores."""
-    return ""
+    """What the main fit reached beside the mean image and PCA, and how many claims hold; "" without both."""
+    parts = []
+    main = tables.main
+    if main is not None and np.isfinite(value(main, "r2_test")):
+        k = int(value(main, "k"))
+        levels = [
+            (f"PCA of {k * (i + 1)} components", value(main, c)) for i, c in enumerate(("pca_r2_test", "pca2_r2_test"))
+        ]
+        beside = [f"{name} {fixed(r2, 3)}" for name, r2 in levels if np.isfinite(r2)]
+        text = f"{main['name']} of {k} latents explains R² {fixed(value(main, 'r2_test'), 3)} of unseen images"
+        parts.append(f"{text}; {', '.join(beside)}" if beside else text)
+    verdicts = [claim.finding.verdict for claim in found]
+    n = [(verdicts.count(verdict), words) for verdict, words in WORDS.items()]
+    told = [f"{count} {words}" for count, words in n if count]
+    if told:
+        parts.append(f"of {len(found)} claims of the tutorial, {listed(told)}")
+    return f"In short: {'; '.join(parts)}." if parts else ""

@@ -1,0 +1,256 @@
+"""Claims of the tutorial on joint models, repeated visits and functional networks."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from pydra_vae.reports.formats import fixed, p_value
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding
+from pydra_vae.reports.group_tables import in_order, rows
+from pydra_vae.reports.structural_claims_latents import is_ours, is_pca
+from pydra_vae.reports.structural_rules import ALPHA, COUNTS, FLOOR, Difference, Judged, compared, paired
+from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
+
+JOINT = ("two-stage", "joint")  # ScoreJoint's own method; the others are its controls
+CONTROLS = ("same head on PCA", "same head on latents", "ridge on latents", "ridge", "ridge on PCA")
+WHOLE = ("", "whole", "n/a")
+
+
+def model_claims(tables: StructuralTables) -> list[Judged]:
+    """Every claim on these models that the tables can decide."""
+    made = (_scores_from_images, _images_from_scores, _fusion, _trajectory, _networks)
+    return [claim for make in made for claim in make(tables)]
+
+
+def joint_rows(tables: StructuralTables) -> pd.DataFrame:
+    """Rows of ScoreJoint with columns source, target and region."""
+    table = tables("joint")
+    if table is None:
+        return pd.DataFrame(columns=["direction", "source", "target", "method", "region", "r2"])
+    parts = table["direction"].astype(str).str.partition(" → ")
+    found = table.assign(region=text_column(table, "region"))
+    for i, name in ((0, "source"), (2, "target")):
+        found[name] = text_column(table, name) if name in table else parts[i]
+    return found
+
+
+def is_joint(method) -> bool:
+    """Whether a method of ScoreJoint is the joint model.
+
+    >>> is_joint("two-stage"), is_joint("same head on PCA"), is_joint("joint two-stage")
+    (True, False, True)
+    """
+    return str(method).startswith(JOINT)
+
+
+def _best(table: pd.DataFrame, joint: bool) -> dict:
+    """The row of the joint model, or of the best control."""
+    kept = [is_joint(m) if joint else str(m) in CONTROLS for m in table["method"]]
+    values = numbers(table[kept], "r2")
+    return table[kept].iloc[int(np.nanargmax(values))].to_dict() if np.isfinite(values).any() else {}
+
+
+def _is_score(tables: StructuralTables, target: str) -> bool:
+    """Whether a target of a joint model is a clinical score, and not an image."""
+    predictions = tables("joint_predictions")
+    return predictions is not None and "score" in predictions and target in set(predictions["score"].astype(str))
+
+
+def _scores_from_images(tables: StructuralTables) -> Iterator[Judged]:
+    table, predictions = joint_rows(tables), tables("joint_predictions")
+    for target in in_order(table["target"]):
+        of = rows(table, source="image", target=target)
+        ours, control = _best(of, True), _best(of, False)
+        if not ours or not _is_score(tables, str(target)):
+            continue
+        told = rows(predictions, score=target, source="image") if "source" in predictions else predictions
+        gap = Difference(np.nan)
+        if control and {"method", "observed", "predicted"} <= set(told):
+            gap = paired(told, {"method": ours["method"]}, {"method": control["method"]})
+        r2 = value(ours, "r2")
+        above = compared(Difference(r2, _r2_error(told, ours)))
+        gap = gap if gap.known else Difference(r2 - value(control, "r2"))
+        verdict = (
+            DIFFERS if above == DIFFERS else OPEN if above == OPEN else ALSO if gap.known and not gap.above else AGREES
+        )
+        text = f"The joint model predicts {target} of unseen persons from the image at R² {fixed(r2)}"
+        text += f"; against {control['method']}: {gap.text}." if control else "."
+        yield Judged(
+            f"score {target}", f"A joint model predicts {target} from images alone", "[42], no number",
+            f"R² {fixed(r2)}", f"{control['method']}: {fixed(value(control, 'r2'))}" if control else "none",
+            Finding(text, verdict),
+            f"R² on test persons above 0 by {COUNTS}; “its control does as well” where the best of a head or ridge on the "
+            "image alone, through latents or PCA, is not worse by that (paired over persons).",
+        )  # fmt: skip
+
+
+def _r2_error(table: pd.DataFrame, ours: dict) -> float:
+    """Standard error over persons of the joint model's R²."""
+    if not {"method", "observed", "predicted"} <= set(table):
+        return np.nan
+    told = rows(table, method=ours["method"])
+    mean = told.assign(method="mean", predicted=pd.to_numeric(told["observed"], errors="coerce").mean())
+    both = pd.concat([told, mean], ignore_index=True)
+    return paired(both, {"method": ours["method"]}, {"method": "mean"}).se
+
+
+def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
+    table = joint_rows(tables)
+    of = table[(table["target"] == "image") & ~table["source"].isin(["both", "all", "image"])]
+    for source in in_order(of["source"]):
+        part = rows(of, source=source)
+        whole, inner = part[part["region"].isin(WHOLE)], part[~part["region"].isin(WHOLE)]
+        ours, control = _best(whole, True), _best(whole, False)
+        if not ours:
+            continue
+        r2, gap = value(ours, "r2"), Difference(value(ours, "r2") - value(control, "r2"))
+        regions = [
+            (str(region), found) for region in in_order(inner["region"]) if (found := _best(rows(inner, region=region), True))
+        ]  # fmt: skip
+        ceiling = _of(whole, "ceiling")
+        verdict = DIFFERS if not r2 > FLOOR else ALSO if gap.known and not gap.value > FLOOR else AGREES
+        text = f"From {source} alone the images are decoded at R² {fixed(r2, 3)} over the brain"
+        text += f" (all modalities: {fixed(value(ceiling, 'r2'), 3)})" if ceiling else ""
+        text += "".join(f"; {fixed(value(found, 'r2'), 3)} in the {region} voxels" for region, found in regions)
+        yield Judged(
+            f"image from {source}", f"Images can be decoded from {source} alone", "[41, 42], no number", f"R² {fixed(r2, 3)}",
+            (f"{control['method']}: {fixed(value(control, 'r2'), 3)}; " if control else "") + "mean image: 0",
+            Finding(f"{text}.", verdict),
+            f"R² on test persons over the whole brain above 0 by more than {FLOOR:g}; “its control does as well” where linear "
+            f"regression is not worse by more than {FLOOR:g}. No standard error is at hand.",
+        )  # fmt: skip
+
+
+def _of(table: pd.DataFrame, method: str) -> dict:
+    found = table[table["method"] == method]
+    return found.iloc[0].to_dict() if len(found) else {}
+
+
+def _fusion(tables: StructuralTables) -> Iterator[Judged]:
+    """Together the modalities tell more than each alone."""
+    table = joint_rows(tables)
+    for target in in_order(table["target"]):
+        of = table[(table["target"] == target) & table["region"].isin(WHOLE)]
+        together = of[[s in ("both", "all") or " + " in s for s in of["source"].astype(str)]]
+        alone = of[~of.index.isin(together.index) & (of["source"] != target)]
+        ours, single = _best(together, True), _best(alone, True)
+        if not ours or not single:
+            continue
+        gap = Difference(value(ours, "r2") - value(single, "r2"))
+        verdict = AGREES if gap.above else DIFFERS
+        text = f"Against {single['source']} alone: {gap.text}; there is no standard error."
+        yield Judged(
+            f"fusion {target}", f"Modalities together tell more of {target} than each alone", "[41], no number",
+            f"R² {fixed(value(ours, 'r2'), 3)}", f"{single['source']} alone: {fixed(value(single, 'r2'), 3)}",
+            Finding(text, verdict),
+            f"R² on test persons from all modalities above that from the best one alone by more than {FLOOR:g}.",
+        )  # fmt: skip
+
+
+def carried(method) -> bool:
+    """Whether a method is carrying the last visit forward."""
+    return "carry" in str(method).lower()
+
+
+def slope(method) -> bool:
+    """Whether a method works voxel by voxel."""
+    return "slope" in str(method).lower() or "voxel" in str(method).lower()
+
+
+def difference(method) -> bool:
+    """Whether a method adds the decoded difference to the last visit.
+
+    >>> difference("last + decoded difference"), difference("decoded")
+    (True, False)
+    """
+    return "difference" in str(method).lower() or "last +" in str(method).lower()
+
+
+def longitudinal_rows(tables: StructuralTables) -> list[dict]:
+    """Rows of LongitudinalModel's scores over the whole brain: method, ratio and its interval."""
+    table = tables("longitudinal_scores")
+    if table is None:
+        return []
+    found = []
+    for row in table.to_dict("records"):
+        low = next((value(row, c) for c in ("ci_low", "low", "lower", "ci_lower", "ratio_low") if c in row), np.nan)
+        high = next((value(row, c) for c in ("ci_high", "high", "upper", "ci_upper", "ratio_high") if c in row), np.nan)
+        voxels = next((str(row[c]) for c in ("region", "voxels", "where") if c in row), "")
+        part = str(row.get("part", ""))
+        ratio = value(row, "ratio_to_carry_forward")
+        found.append({**row, "ratio": ratio, "low": low, "high": high, "where": voxels, "part": part})
+    return found
+
+
+def main_part(found: list[dict]) -> list[dict]:
+    """Rows over the whole brain, of the test persons where they are apart."""
+    whole = [row for row in found if row["where"].lower() in ("", "all", "whole", "nan", "n/a")] or found
+    return [row for row in whole if row["part"] == "test"] or whole
+
+
+def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
+    found = main_part(longitudinal_rows(tables))
+    ours = next((row for row in found if difference(row["method"])), None)
+    if ours is None or not np.isfinite(ours["ratio"]):
+        return
+    voxelwise = min((row for row in found if slope(row["method"])), key=lambda row: row["ratio"], default=None)
+    plain = next(
+        (row for row in found if not difference(row["method"]) and "decode" in str(row["method"]).lower()), None
+    )
+    p = value(ours, "p")
+    below = ours["high"] < 1 if np.isfinite(ours["high"]) else p < ALPHA and ours["ratio"] < 1
+    above = ours["low"] > 1 if np.isfinite(ours["low"]) else p < ALPHA and ours["ratio"] > 1
+    matched = voxelwise is not None and voxelwise["ratio"] <= ours["ratio"] + FLOOR
+    verdict = (ALSO if matched else AGREES) if below else DIFFERS if above else OPEN
+    text = (
+        f"The last visit plus the decoded difference errs {fixed(ours['ratio'])} times as much as the last visit itself"
+    )
+    text += f" ({p_value(p)})" if np.isfinite(p) else ""
+    text += f"; decoding the predicted latents, {fixed(plain['ratio'])} times" if plain else ""
+    interval = f" [{fixed(ours['low'])}, {fixed(ours['high'])}]" if np.isfinite(ours["low"]) else ""
+    yield Judged(
+        "trajectory", "Linear models of latents predict how a brain ages", "[44], no number",
+        f"error ratio {fixed(ours['ratio'])}{interval}",
+        "last visit: 1" + (f"; {voxelwise['method']}: {fixed(voxelwise['ratio'])}" if voxelwise else ""),
+        Finding(f"{text}.", verdict),
+        "The error on the next visit, over that of carrying the last one forward, has an interval below 1 (without one: p < "
+        f"{ALPHA:g}); “its control does as well” where a slope per voxel reaches the same ratio within {FLOOR:g}.",
+    )  # fmt: skip
+
+
+def _networks(tables: StructuralTables) -> Iterator[Judged]:
+    table = tables("network_best")
+    if table is None or "r" not in table:
+        return
+    mean = {}
+    for model in in_order(table["model"]):
+        part = rows(table, model=model).drop_duplicates("network").set_index("network")
+        mean[str(model)] = pd.to_numeric(part["r"], errors="coerce").abs()
+    ours = [model for model in mean if is_ours(model)]
+    others = [model for model in mean if not is_ours(model)]
+    if not ours:
+        return
+    first = max(ours, key=lambda m: mean[m].mean())
+    second = max(others, key=lambda m: mean[m].mean()) if others else ""
+    p = numbers(rows(table, model=first), "p_best")
+    told = np.isfinite(p).any() and (p < ALPHA).mean() > 0.5
+    gap = Difference(np.nan)
+    if second:
+        both = (mean[first] - mean[second]).dropna()
+        error = float(both.std(ddof=1) / np.sqrt(len(both))) if len(both) > 1 else np.nan
+        gap = Difference(float(both.mean()), error)
+    verdict = (
+        OPEN if not np.isfinite(p).any() else DIFFERS if not told else ALSO if gap.known and not gap.above else AGREES
+    )
+    text = f"{first}: {int((p < ALPHA).sum())} of {len(p)} networks beyond maps of the same smoothness"
+    text += f"; mean |r| against {second}: {gap.text}." if gap.known else "."
+    pca = [m for m in others if is_pca(m) and m != second]
+    yield Judged(
+        "networks", "A VAE of fMRI frames derives functional networks", "[43], no number",
+        f"mean |r| {fixed(mean[first].mean())} ({first})",
+        "; ".join(f"{m}: {fixed(mean[m].mean())}" for m in dict.fromkeys([second, *pca]) if m) or "none",
+        Finding(text, verdict),
+        f"For more than half of the networks, the best component agrees more than random maps of the same smoothness do (p < "
+        f"{ALPHA:g}); “its control does as well” where the best of ICA and PCA is not worse by {COUNTS} (paired over networks).",
+    )  # fmt: skip
