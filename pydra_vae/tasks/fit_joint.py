@@ -1,4 +1,4 @@
-"""Fit one latent space to the images and the clinical scores of persons, and to a second modality where there is one."""
+"""Fit one latent space to images, clinical scores, and a second modality where there is one."""
 
 import typing as ty
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydra_vae.engine.devices import Device
 from pydra_vae.engine.step import step
 
 
-@step(outputs={"joint": File, "joint_config": File, "history": File})
+@step(outputs={"model": File, "config": File, "history": File})
 def FitJoint(
     volumes: File,
     volume_split: File,
@@ -59,10 +59,11 @@ def FitJoint(
     covariates : file
         Table of the images (Covariates) with the scores; n/a where a score is missing.
     scores : list of str
-        Its columns to model, numeric.
+        Its columns to model, numeric; may be empty where there is a second modality.
     second : file, optional
         (N, V2) images of a second modality, in the same order; a row of NaN where a person has none.
     second_model, second_config, second_mask : file, optional
+        Its own frozen model, and its mask; without a model it is described by its principal components.
         Its own frozen model and mask; without them it is described by its principal components.
     second_dim : int
         Principal components of the second modality, without a model of its own.
@@ -100,9 +101,9 @@ def FitJoint(
 
     Returns
     -------
-    joint : file
+    model : file
         Weights, scaling and principal components of the second modality (safetensors).
-    joint_config : file
+    config : file
         JSON: modalities with their scaling, likelihood and weight; stages, fusion; how it was made.
     history : file
         TSV, one row a validation: part (fusion, or head SCORE), step, terms of the training loss (loss_, nats) and of

@@ -41,6 +41,7 @@ def ScoreJoint(
         latents, and images are predicted linearly on it.
     second, second_model, second_config, second_mask : file, optional
         As FitJoint was given.
+        As FitJoint was given.
     region : file, optional
         Mask of a region of interest (planted atrophy) on the images' grid, for the images decoded.
     truth : file, optional
