@@ -15,7 +15,7 @@ from pydra_vae.stats.fit_warnings import EARLY, MILD, OVERFITTED, STRONG
 GAP = 0.1  # R² from training to test images
 FEW_IMAGES = 60  # training images: fewer than five for each of twelve latents
 LATE = 0.95  # of the training: a best step later than this was still going down
-NOTABLE = 0.01  # R² that PCA is better by
+NOTABLE = 0.01  # R²: what a control must be better by
 ADVICE = "fewer or smaller layers (width, latent_dim), a heavier divergence, augmentation, or more persons"
 
 
@@ -95,7 +95,7 @@ def volume_warnings(
     if found.overfitted:
         text = f"overfitting: {'; '.join(found.reasons)}. What to try: {found.advice}"
         warnings.append(("overfitted", MILD, text))
-    if r2_test < 0:
+    if r2_test < -NOTABLE:
         text = f"R² on the test images is {r2_test:.3f}: the mean of the training images describes them better"
         warnings.append(("worse_than_mean", STRONG, text))
     elif r2_test < pca_r2_test - NOTABLE:

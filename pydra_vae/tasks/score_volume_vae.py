@@ -60,8 +60,9 @@ def ScoreVolumeVae(
         batch_size, seed (of the fit); r2_train, r2_validation, r2_test, r2_validation_se and r2_test_se (jackknife over
         persons), gap (train less test), mse_test, ssim_test (11-voxel window); the same of PCA-k (pca_), PCA-2k (pca2_)
         and the mean image (mean_); on training and validation images, in nats an image: kl, and mi, tc,
-        dimension_wise, which sum to it (the first cannot exceed mi_ceiling, the log of the number of images, whatever
-        the model), the same of a Gaussian aggregate (_gaussian), and mmd; kl_test; active_units, informative_units,
+        dimension_wise, which sum to it (against an aggregate of N posteriors the first stops at mi_ceiling = log N, and
+        what is above moves into tc: see the same of a Gaussian aggregate, mi_gaussian, tc_gaussian,
+        dimension_wise_gaussian), and mmd; kl_test; active_units, informative_units,
         variance_ratio, swap_ratio, collapsed, over_regularised, overfitted; parameters, best_step, steps, seconds.
     verdict : file
         JSON of the collapse detector on test images, of overfitting, and warnings.

@@ -94,7 +94,9 @@ def test_its_figures_agree_with_their_definitions(healthy, images):
     assert row["mi"] + row["tc"] + row["dimension_wise"] == pytest.approx(row["kl"], rel=1e-5)
     gaussian = sum(row[f"{name}_gaussian"] for name in ("mi", "tc", "dimension_wise"))
     assert gaussian == pytest.approx(row["kl"], rel=1e-5)
-    assert row["mi"] <= row["mi_ceiling"] == pytest.approx(np.log((part != "test").sum()))
+    n = (part != "test").sum()
+    assert row["mi_ceiling"] == pytest.approx(np.log(n))
+    assert row["mi"] < np.log(n) + 4 * np.sqrt(row["k"] / 2 / (8 * n))  # of eight draws, log q(z | x) being exact
     assert row["pca_r2_test"] <= row["pca2_r2_test"] and row["mean_ssim_test"] < row["ssim_test"] <= 1
     assert row["r2_validation_se"] > 0 and row["gap"] == pytest.approx(row["r2_train"] - row["r2_test"], abs=1e-6)
 
