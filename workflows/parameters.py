@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import NOTHING
 from pydra.utils.general import get_fields
 
 # Set for all steps together, or no part of what a person chose.
@@ -13,7 +12,7 @@ OF_THE_RUN = ("function", "seed", "scheme", "device", "t_r", "tsnr_units", "mode
 
 def filled(step: Any, given: dict[str, Any]) -> dict[str, Any]:
     """A step's parameters with their defaults, those left out that belong to the run."""
-    fields = [f for f in get_fields(step) if f.default is not NOTHING and not _is_of_the_run(f)]
+    fields = [f for f in get_fields(step) if not f.mandatory and not _is_of_the_run(f)]
     return {f.name: given.get(f.name, f.default) for f in fields}
 
 

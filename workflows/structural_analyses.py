@@ -18,7 +18,6 @@ from pydra_vae.tasks.interpolate_volumes import InterpolateVolumes
 from pydra_vae.tasks.latent_regression import LatentRegression
 from pydra_vae.tasks.longitudinal_model import LongitudinalModel
 from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
-from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.score_joint import ScoreJoint
 from pydra_vae.tasks.select_rows import SelectRows
 from pydra_vae.tasks.stack_volumes import StackVolumes
@@ -34,7 +33,7 @@ BETWEEN = ("interpolated", "interpolation_table")
 EMBEDDED = ("embeddings", "coordinates", "coordinates_table")
 DIMENSION = ("dimension", "shells")
 JOINED = ("scores", "predictions", "decoded", "table")
-FOLLOWED = ("coefficients", "predictions", "scores", "frozen", "progression", "table")
+FOLLOWED = ("coefficients", "predictions", "scores", "frozen", "progression", "progression_steps", "info")
 
 
 @workflow.define(
@@ -114,33 +113,19 @@ def Explained(
     )
 
 
-@workflow.define(outputs={"scores": list[File], "recovery": File | None})
-def LinearLatents(
-    volumes: File,
-    volume_split: File,
-    pca: File,
-    sizes: list[int],
-    truth: File | None = None,
-):
+@workflow.define(outputs={"scores": list[File]})
+def LinearLatents(volumes: File, pca: File, sizes: list[int]):
     """Scores on principal components, the linear latents: as many as the VAE has, and twice that.
 
     Parameters
     ----------
-    volumes, volume_split, pca : file
+    volumes, pca : file
         Those of `VolumeData`.
     sizes : list of int
         Numbers of components.
-    truth : file, optional
-        Table of planted factors that are looked for in them.
     """
     project = VolumePcaScores(volumes=volumes, pca=pca)
-    found = workflow.add(project.split("n_components", n_components=sizes).combine("n_components"))
-    recovery = None
-    if truth is not None:
-        names = [f"PCA-{size}" for size in sizes]
-        recovered = RecoverFactors(features=found.scores, names=names, targets=truth, volume_split=volume_split)
-        recovery = workflow.add(recovered).recovery
-    return found.scores, recovery
+    return workflow.add(project.split("n_components", n_components=sizes).combine("n_components")).scores
 
 
 @workflow.define(outputs=dict.fromkeys(("scores", "predictions", "importance", "info"), File))
@@ -169,6 +154,7 @@ def Regression(
     confounds : list of str, optional
         Columns that are removed inside the folds.
     seed : int
+        Of the folds and the permutations.
     regression : dict
         Further parameters of LatentRegression.
     """
@@ -220,6 +206,7 @@ def Joint(
     truth : file, optional
         Table of planted factors.
     seed : int
+        Of weights and batches.
     joint : dict
         Further parameters of FitJoint.
     """
@@ -287,6 +274,7 @@ def Longitudinal(
     volumes: File,
     volume_split: File,
     mask: File,
+    pca: File,
     covariates: File,
     time: str = "age",
     seed: int = 0,
@@ -298,8 +286,10 @@ def Longitudinal(
     ----------
     model, config, latents : file
         Those of `VolumeModel`.
-    volumes, volume_split, mask, covariates : file
-        Images, their voxels and their tables.
+    volumes, volume_split, mask, pca : file
+        Those of `VolumeData`.
+    covariates : file
+        Table of the images.
     time : str
         Column of the covariates that is time, in years.
     seed, device
@@ -314,15 +304,19 @@ def Longitudinal(
             volume_split=volume_split,
             covariates=covariates,
             time=time,
+            pca=pca,
             seed=seed,
             device=device,
         )
     )
+    written = workflow.add(WriteVolumes(values=found.progression, mask=mask))
     return (
         found.coefficients,
         found.predictions,
         found.scores,
         found.frozen,
         found.progression,
-        found.table,
+        found.progression_steps,
+        found.info,
+        written.image,
     )

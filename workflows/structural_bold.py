@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.bids.files import InputError
-from pydra_vae.bids.plan import SubjectPlan, plan_subjects
-from pydra_vae.images.atlases import find_labels
-from pydra_vae.images.headers import check_same_grid, read_header
+from pydra_vae.bids.plan import SubjectPlan, labels_beside, plan_subjects
 from pydra_vae.workflows.structural_inputs import given_options
 
 
@@ -70,7 +68,7 @@ def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[
     if not plans:
         raise InputError("\n".join(problems.values()) or f"{folder} has no preprocessed BOLD runs")
     if options.networks_atlas and labels is None:
-        labels = find_labels(options.networks_atlas)
+        labels = labels_beside(options.networks_atlas)
     return [_runs_of(plan, labels) for plan in plans], problems
 
 
@@ -89,16 +87,4 @@ def _runs_of(plan: SubjectPlan, labels: Path | None) -> BoldRuns:
         "sidecars": [run.sidecar for run in plan.runs],
         "events": events if all(events) else None,
     }
-    return BoldRuns(plan.label, shared, inputs["bolds"], inputs, labels, _background(plan))
-
-
-def _background(plan: SubjectPlan) -> Path | None:
-    """The boldref, where it lies on the runs' grid."""
-    boldref = plan.runs[0].boldref
-    if boldref is None:
-        return None
-    try:
-        check_same_grid(read_header(boldref), plan.headers[0])
-    except (ValueError, OSError):
-        return None
-    return boldref
+    return BoldRuns(plan.label, shared, inputs["bolds"], inputs, labels, plan.boldref)

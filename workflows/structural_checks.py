@@ -41,6 +41,8 @@ class Plan:
         Of each, the label of its image.
     skipped : dict of str
         Analysis to the reason why it is not made.
+    grid : Path or None
+        Image whose grid all maps are brought to.
     """
 
     volumes: list[Volume]
@@ -52,6 +54,7 @@ class Plan:
     second: list[Volume] = field(default_factory=list)
     second_labels: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    grid: Path | None = None
 
     @property
     def time(self) -> str:
@@ -69,8 +72,6 @@ def check_files(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         if path is not None and not path.is_dir():
             raise InputError(f"--{name.replace('_', '-')} {path}: there is no such folder")
-    if options.grid and options.resolution:
-        raise InputError("--grid and --resolution: a grid has its own resolution; leave one of them out")
     if (options.trials or options.search_over or options.use_best) and options.search is None:
         raise InputError("--trials, --search-over and --use-best belong to a search: give --search grid or optuna")
     if options.trials and options.search == "grid":
@@ -99,7 +100,7 @@ def plan(options: argparse.Namespace) -> Plan:
         res=options.res,
         filters=dict(options.filter or ()),
     )
-    check_grids(volumes, options.grid, options.resolution)
+    grid = check_grids(volumes, options.grid, options.resolution)
     check_enough([volume.person for volume in volumes], options)
     tables = find_covariates(options.data, options.covariates)
     names = [[getattr(volume, name) for volume in volumes] for name in ("label", "person", "session")]
@@ -107,7 +108,7 @@ def plan(options: argparse.Namespace) -> Plan:
         covariates, _ = join_covariates(tables, *names)
     except ValueError as error:
         raise InputError(str(error)) from error
-    found = Plan(volumes, problems, tables, covariates, analyses)
+    found = Plan(volumes, problems, tables, covariates, analyses, grid=grid)
     _check_columns(found, options)
     _choose_targets(found, options)
     _find_second(found, options)

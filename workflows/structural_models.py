@@ -10,20 +10,18 @@ from pydra_vae.tasks.choose_model import ChooseModel
 from pydra_vae.tasks.encode_volumes import EncodeVolumes
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
 from pydra_vae.tasks.gather_tables import GatherTables
-from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.score_volume_vae import ScoreVolumeVae
 from pydra_vae.workflows.finn_parts import EMPTY, Options
 
 FITTED = ("model", "config", "history", "latents", "log_variance", "score", "verdict", "examples", "examples_table")
 
 
-@workflow.define(outputs={**dict.fromkeys(FITTED, File), "recovery": File | None})
+@workflow.define(outputs=dict.fromkeys(FITTED, File))
 def VolumeModel(
     volumes: File,
     volume_split: File,
     mask: File,
     pca: File,
-    truth: File | None = None,
     family: str = "VAE",
     setting: str = "",
     seed: int = 0,
@@ -35,8 +33,6 @@ def VolumeModel(
     ----------
     volumes, volume_split, mask, pca : file
         Those of `VolumeData`.
-    truth : file, optional
-        Table of planted factors, one row an image, that are looked for in the latents.
     family, setting, seed
         What the tables call the model, and the seed of its weights and batches.
     fit : dict
@@ -52,12 +48,6 @@ def VolumeModel(
             **network, **data, **device, pca=pca, history=fitted.history, name=family, setting=setting, seed=seed
         )
     )
-    recovery = None
-    if truth is not None:
-        found = RecoverFactors(
-            features=[encoded.latents], names=[f"{family} {setting}"], targets=truth, volume_split=volume_split
-        )
-        recovery = workflow.add(found).recovery
     return (
         fitted.model,
         fitted.config,
@@ -68,7 +58,6 @@ def VolumeModel(
         scored.verdict,
         scored.examples,
         scored.examples_table,
-        recovery,
     )
 
 

@@ -57,6 +57,7 @@ def NetworkComparison(
     reference, reference_labels : file, optional
         Known networks; without them, the task's own maps are what is overlapped with, where there is a task.
     latent_dim, seed : int
+        Components, for their names; of the nulls.
     """
     frames = {"volumes": volumes, "frame_split": frame_split}
     each = {"latents": [vae, ica, inner, components], "model": list(NETWORK_MODELS)}
@@ -125,6 +126,7 @@ def Networks(
     latent_dim : int
         Latents, and components of the controls.
     seed : int
+        Of blocks, weights and starts.
     extract, fit : dict
         Further parameters of MaskBold and FitVolumeVae.
     """

@@ -48,6 +48,7 @@ TABLES = {
 # Which output of an analysis each of these tables is.
 OF_ANALYSES = {
     "latents": {"latents": "table"},
+    "recovery": {"recovery": "recovery"},
     "explained": {
         "variance": "table",
         "draws": "statistics",
@@ -139,9 +140,9 @@ class Delivery:
             what = f"Regression of the frames on each component's course: {model}"
             deliver(Path(image), folder / name, sidecar(what, sources, self._datasets, self.parameters))
 
-    def page(self, made: Any, best: Mapping[str, Path]) -> None:
-        """The gathered tables and the report."""
-        self._tables({name: getattr(made, name, None) for name in TABLES if name not in best} | dict(best))
+    def page(self, made: Any, trials: Path | None) -> None:
+        """The gathered tables, the trials of a search, and the report."""
+        self._tables({name: getattr(made, name, None) for name in TABLES} | {"trials": trials})
         deliver(Path(made.report), targets(self.output)["report"])
 
     def _tables(self, found: Mapping[str, Any]) -> None:

@@ -49,7 +49,7 @@ OF_LONGITUDINAL = {
     "longitudinal_scores": "scores",
     "longitudinal_frozen": "frozen",
     "progression": "progression",
-    "progression_table": "table",
+    "progression_table": "progression_steps",
 }
 OF_REGRESSION = {
     "regression": "scores",
@@ -67,7 +67,7 @@ OF_NETWORKS = {
     "network_scores": "score",
 }
 # Tables that several models or targets have, gathered: its name, and where its parts come from.
-GATHERED = ("fits", "recovery", "regression", "predictions", "importance", "correlations", "networks")
+GATHERED = ("fits", "regression", "predictions", "importance", "correlations", "networks")
 
 
 @workflow.define(outputs={"report": File, "claims": File, **dict.fromkeys(GATHERED, File | None)})
@@ -82,7 +82,7 @@ def StructuralPage(tables: Options = EMPTY, report: Options = EMPTY):
         Further inputs of StructuralReport.
     """
     found = {name: workflow.add(GatherTables(tables=files), name=f"all_{name}").table for name, files in tables.items()}
-    page = workflow.add(StructuralReport(scores=found.get("fits"), recovery=found.get("recovery"), **report))
+    page = workflow.add(StructuralReport(scores=found.get("fits"), **report))
     return (page.report, page.claims, *(found.get(name) for name in GATHERED))
 
 
@@ -94,7 +94,6 @@ def page_tables(study: Study) -> dict[str, list[str]]:
     networks = [outputs.best for label, outputs in study.analyses.items() if label in study.networks]
     found = {
         "fits": [outputs.score for outputs in models],
-        "recovery": [outputs.recovery for outputs in (*models, study.linear) if outputs is not None],
         "regression": [outputs.scores for outputs in regressions],
         "predictions": [outputs.predictions for outputs in regressions],
         "importance": [outputs.importance for outputs in regressions],
@@ -149,6 +148,7 @@ def _of_images(study: Study) -> dict[str, Any]:
         **{name: [getattr(outputs, own) for outputs in regressions] for name, own in OF_REGRESSION.items()},
         **{name: [value] for name, value in _of(made.get("joint"), OF_JOINT).items()},
         **_of(made.get("longitudinal"), OF_LONGITUDINAL),
+        **_of(made.get("recovery"), {"recovery": "recovery"}),
     }
 
 

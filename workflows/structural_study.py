@@ -14,10 +14,12 @@ from typing import Any
 from rich.console import Console
 
 from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
+from pydra_vae.bids.plan import labels_beside
 from pydra_vae.bids.tables import read_table
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.tasks.covariates import Covariates
 from pydra_vae.tasks.prepare_volume import PrepareVolume
+from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.write_latents import WriteLatents
 from pydra_vae.workflows.passes import Passes
 from pydra_vae.workflows.program import say
@@ -135,7 +137,7 @@ class Study(Passes):
         return True
 
     def _prepared(self, volume: Volume, fit_to_options: bool = True) -> PrepareVolume:
-        grid = {"grid": self.options.grid, "resolution": self.options.resolution} if fit_to_options else {}
+        grid = {"grid": self.found.grid, "resolution": self.options.resolution} if fit_to_options else {}
         how = self.given["prepare"] if fit_to_options else {}
         mask = volume.brain_mask if how.get("normalization", "none") != "none" else None
         return PrepareVolume(image=volume.path, brain_mask=mask, **grid, **how)
@@ -151,7 +153,7 @@ class Study(Passes):
             brain_masks=self._brain_masks(),
             mask_file=self.options.mask,
             atlas=self.options.atlas,
-            atlas_labels=_labels_of(self.options.atlas),
+            atlas_labels=labels_beside(self.options.atlas) if self.options.atlas else None,
             n_components=2 * self._most_latents(),
             split_seed=split_seed_of(self.options),
             mask=self.given["mask"],
@@ -187,8 +189,7 @@ class Study(Passes):
 
     def _brain_masks(self) -> list[Path] | None:
         masks = [volume.brain_mask for volume in self.found.volumes]
-        on_own_grid = self.options.grid is None and self.options.resolution is None
-        return masks if on_own_grid and all(masks) else None
+        return masks if all(masks) else None
 
     def _search(self) -> bool:
         """Fit the trials of a search and choose one of them; the main fit becomes the chosen one if that was asked."""
@@ -241,13 +242,7 @@ class Study(Passes):
         delivery = self._delivery()
         fits = {fit.label: fit for fit in self.fits}
         k = self.main.options["latent_dim"]
-        linear = LinearLatents(
-            volumes=self.data.volumes,
-            volume_split=self.data.volume_split,
-            pca=self.data.pca,
-            sizes=[k, 2 * k],
-            truth=self.truth,
-        )
+        linear = LinearLatents(volumes=self.data.volumes, pca=self.data.pca, sizes=[k, 2 * k])
 
         def deliver(label: str, outputs: Any) -> None:
             if label in fits:
@@ -267,7 +262,6 @@ class Study(Passes):
             volume_split=self.data.volume_split,
             mask=self.data.mask,
             pca=self.data.pca,
-            truth=self.truth,
             family=FAMILY,
             setting=fit.setting,
             seed=self.seed,
@@ -338,8 +332,20 @@ class Study(Passes):
             )  # fmt: skip
         if "longitudinal" in asked:
             tasks["longitudinal"] = Longitudinal(
-                **network, **data, **table, **device, latents=main.latents, time=self.found.time, seed=self.seed
+                **network, **data, **table, **space, **device, latents=main.latents, time=self.found.time,
+                seed=self.seed,
+            )  # fmt: skip
+        if self.truth is not None:
+            linear = (
+                {}
+                if self.linear is None
+                else {f"PCA-{n}": s for n, s in zip((k, 2 * k), self.linear.scores, strict=True)}
             )
+            features = {fit: outputs.latents for fit, outputs in self.models.items()} | linear
+            tasks["recovery"] = RecoverFactors(
+                features=list(features.values()), names=list(features), targets=self.truth, seed=self.seed,
+                volume_split=self.data.volume_split,
+            )  # fmt: skip
         return tasks
 
     def _delivery(self) -> Delivery:
@@ -351,11 +357,4 @@ class Study(Passes):
         """Tables of all models, and the report."""
         delivery = self._delivery()
         task = StructuralPage(tables=page_tables(self), report=page_inputs(self) | dict(report))
-        self.run_pass("Report", {"report": task}, lambda _, made: delivery.page(made, self.searched))
-
-
-def _labels_of(atlas: Path | None) -> Path | None:
-    """The table beside a dseg image."""
-    from pydra_vae.images.atlases import find_labels
-
-    return None if atlas is None else find_labels(atlas)
+        self.run_pass("Report", {"report": task}, lambda _, made: delivery.page(made, self.searched.get("trials")))

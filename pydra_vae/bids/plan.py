@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from pydra_vae.bids.files import InputError, index
 from pydra_vae.bids.index import run_name, select_runs
 from pydra_vae.bids.runs import Run, with_companions
-from pydra_vae.images.atlases import AtlasError, resolve
+from pydra_vae.images.atlases import AtlasError, find_labels, resolve
 from pydra_vae.images.headers import MIN_FRAMES, Header, check_runs, check_same_grid, check_t_r, read_header
 
 
@@ -66,6 +66,18 @@ class SubjectPlan:
         if first.t1w:
             return first.t1w, "T1w image"
         return first.boldref, "BOLD reference" if first.boldref else "mean BOLD"
+
+    @property
+    def boldref(self) -> Path | None:
+        """The BOLD reference, where it lies on the runs' grid."""
+        path = self.runs[0].boldref
+        if path is None:
+            return None
+        try:
+            check_same_grid(read_header(path), self.headers[0])
+        except (ValueError, OSError):
+            return None
+        return path
 
     def count_voxels(self) -> tuple[int, str]:
         """Voxels of the mask and where they come from; reads the images."""
@@ -132,6 +144,20 @@ def plan_subjects(
         except (InputError, AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
     return plans, problems
+
+
+def labels_beside(dseg: Path) -> Path:
+    """The table of names beside a label image.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    try:
+        return find_labels(dseg)
+    except AtlasError as error:
+        raise InputError(str(error)) from error
 
 
 def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> tuple[list[SubjectPlan], dict[str, str]]:

@@ -21,7 +21,6 @@ from pydra_vae.options.parser import (
     whole,
 )
 
-KINDS = ("auto", "gm", "wm", "csf", "t1w", "t2w", "cat12", "mwp1", "mwp2", "smwp1", "smwp2")
 ANALYSES = ("explained", "regression", "joint", "longitudinal", "networks")
 COMPARED = ("losses", "networks", "none")
 SEARCHED = ("latent-dim", "beta", "mmd-weight", "learning-rate", "batch-size", "width", "epochs")
@@ -78,14 +77,14 @@ def entity(text: str) -> tuple[str, str]:
 def _reading(parser: Parser) -> None:
     group = Group(parser, "which images")
     many = {"nargs": "+", "metavar": "LABEL"}
-    group.add("--kind", choices=KINDS, default="auto",
+    group.add("--kind", default="auto", metavar="KIND",
               help="gm, wm, csf: probability maps; t1w, t2w: preprocessed images; mwp1, smwp1, …: CAT12's and SPM's maps"
               " (cat12: mwp1); auto: grey matter, else T1w (default: auto)")  # fmt: skip
     group.add("--filter", type=entity, nargs="+", metavar="ENTITY=VALUE",
               help="entities that files must have, and their suffix instead of --kind: suffix=boldmap stat=alff")  # fmt: skip
     group.add("--participant-label", type=bare_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
-    group.add("--space", help="template space (default: the only one, else MNI152NLin2009cAsym)")
+    group.add("--space", help="template space, where there are several")
     group.add("--res", metavar="LABEL", help="resolution entity, where several exist")
     group.add("--covariates", type=Path, metavar="FILE",
               help="table with participant_id and covariates (default: participants.tsv and sessions.tsv beside the"
@@ -101,7 +100,9 @@ def _volumes(parser: Parser) -> None:
         metavar="MM",
         help="resample to voxels of this size (default: the images' own grid, which must be the same)",
     )
-    group.add("--grid", type=Path, metavar="FILE", help="resample to the grid of this image").complete = shtab.FILE
+    group.add(
+        "--grid", type=Path, metavar="FILE", help="resample to this image's grid; with --resolution, to its box"
+    ).complete = shtab.FILE
     group.step("prepare", "--smoothing-fwhm", type=from_zero, metavar="MM", help="smooth (default: no)")
     group.step("prepare", "--normalization", choices=("none", "zscore", "minmax", "mean"),
                help="of each image, inside the brain; wanted for T1w images (default: none)")  # fmt: skip

@@ -8,7 +8,7 @@ from pydra_vae.engine.step import step
 
 
 @step(outputs={"image": File, "table": File})
-def WriteVolumes(values: File, mask: File, names: list[str], fill: float = 0.0):
+def WriteVolumes(values: File, mask: File, names: list[str] | None = None, fill: float = 0.0):
     """Write rows of values at the mask's voxels as a 4-D image, one volume a row.
 
     Parameters
@@ -17,8 +17,8 @@ def WriteVolumes(values: File, mask: File, names: list[str], fill: float = 0.0):
         (n, V) array: decoded images, effects of latents, network maps.
     mask : file
         Its voxels (MakeVolumeMask), whose grid the image gets.
-    names : list of str
-        What each row shows.
+    names : list of str, optional
+        What each row shows; numbers without them.
     fill : float
         Value of the voxels outside.
 
@@ -37,6 +37,7 @@ def WriteVolumes(values: File, mask: File, names: list[str], fill: float = 0.0):
     rows = load_array(values)
     where, header = load_mask(Path(mask)), read_header(Path(mask))
     rows = rows[None] if rows.ndim == 1 else rows
+    names = [str(row + 1) for row in range(len(rows))] if names is None else names
     if len(rows) != len(names):
         raise ValueError(f"{values} has {len(rows)} rows but {len(names)} names were given: give one for each")
     if rows.shape[1] != where.sum():
