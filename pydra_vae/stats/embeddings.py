@@ -249,11 +249,44 @@ def _fit_lle(c, dims, n_neighbors, seed) -> tuple[np.ndarray, Callable]:
 
 
 def _fit_isomap(c, dims, n_neighbors, seed) -> tuple[np.ndarray, Callable]:
-    from sklearn.manifold import Isomap
+    """Not scikit-learn's, which refuses the negative eigenvalues that paths between few points have."""
+    paths = shortest_paths(distances(c, c), n_neighbors)
+    square = paths**2
+    centred = -0.5 * (square - square.mean(axis=0) - square.mean(axis=1, keepdims=True) + square.mean())
+    values, vectors = np.linalg.eigh(centred)
+    values, vectors = values[::-1][:dims], vectors[:, ::-1][:, :dims]
+    kept = values > 1e-10 * max(values[0], 0)  # dimensions beyond those that the paths have stay 0
+    axes = np.where(kept, vectors / np.sqrt(np.where(kept, values, 1)), 0)
 
-    fit = Isomap(n_neighbors=n_neighbors, n_components=dims, eigen_solver="dense")
-    y = fit.fit_transform(c)
-    return y, fit.transform
+    def place(new):
+        away = distances(new, c)
+        near = np.argsort(away, axis=1, kind="stable")[:, :n_neighbors]
+        through = np.take_along_axis(away, near, axis=1)[:, :, None] + paths[near]
+        return -0.5 * (through.min(axis=1) ** 2 - square.mean(axis=0)) @ axes
+
+    return axes * np.where(kept, values, 0), place
+
+
+def shortest_paths(distance: np.ndarray, n_neighbors: int) -> np.ndarray:
+    """Lengths of the shortest paths through nearest neighbours, (n, n).
+
+    Pieces without a path between them are joined by their shortest distance.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components, shortest_path
+
+    length = np.maximum(distance, np.finfo(np.float32).tiny)  # of 0, a sparse graph would have no edge
+    near = np.argsort(length + np.diag(np.full(len(length), np.inf)), axis=1, kind="stable")[:, :n_neighbors]
+    edge = np.zeros(length.shape, dtype=bool)
+    np.put_along_axis(edge, near, True, axis=1)
+    edge |= edge.T
+    while True:
+        n, piece = connected_components(csr_array(edge), directed=False)
+        if n == 1:
+            return shortest_path(csr_array(np.where(edge, length, 0)), directed=False)
+        gap = np.where((piece[:, None] == 0) & (piece != 0), length, np.inf)
+        a, b = np.unravel_index(gap.argmin(), gap.shape)
+        edge[a, b] = edge[b, a] = True
 
 
 _FITS = {"MDS": _fit_mds, "LLE": _fit_lle, "Isomap": _fit_isomap}

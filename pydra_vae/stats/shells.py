@@ -140,11 +140,19 @@ def whitened(z: np.ndarray) -> np.ndarray:
 
 
 def gaussian_like(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As many points of a Gaussian with the mean and covariance of z, (n, d): the control without any manifold."""
+    """As many points of a Gaussian with exactly the mean and sample covariance of z, (n, d): no manifold, only spread.
+
+    The centred points are turned among each other, Q (z − z̄) with Q orthogonal, drawn at random, and Q1 = 1. If the
+    points were drawn from a Gaussian, these have the very same distribution: what then differs is no sampling error of
+    the covariance, as it would be in independent draws.
+    """
     z = np.asarray(z, dtype=np.float64)
-    centred = z - z.mean(axis=0)
-    mixing = rng.standard_normal((len(z), len(z)))
-    return z.mean(axis=0) + mixing @ centred / np.sqrt(max(1, len(z) - 1))
+    mean = z.mean(axis=0)
+    _, s, axes = np.linalg.svd(z - mean, full_matrices=False)
+    kept = s > 1e-10 * max(s.max(initial=0), np.finfo(float).tiny)
+    random = rng.standard_normal((len(z), int(kept.sum())))
+    q, r = np.linalg.qr(random - random.mean(axis=0))
+    return mean + (q * np.sign(np.diag(r)) * s[kept]) @ axes[kept]
 
 
 def shuffled_columns(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -46,7 +46,7 @@ def VolumeDimension(
     -------
     dimension : file
         TSV, one row a space and control: space (images, PCA-k scores, VAE latents), control (none; gaussian: of the
-        same covariance; shuffled: each dimension in its own order of persons), n persons, dims, twonn, lower, upper
+        very same covariance; shuffled: each dimension in its own order of persons), n persons, dims, twonn, lower, upper
         (95 %; of controls the range over draws, and the mean), participation_ratio. Few dimensions beside k: k is more
         than the data need.
     shells : file

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.manifold import trustworthiness
+from sklearn.manifold import Isomap, trustworthiness
 
-from pydra_vae.stats.embeddings import distances, embed, isometric, judge_map, knn_r2, mds, place_mds
+from pydra_vae.stats.embeddings import distances, embed, isometric, judge_map, knn_r2, mds, place_mds, shortest_paths
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,23 @@ def test_mds_beats_the_axes_it_starts_from():
     assert (
         np.sum((distances(again, y[1:]) - d[:1, 1:]) ** 2) <= np.sum((distances(y[:1], y[1:]) - d[:1, 1:]) ** 2) * 1.05
     )
+
+
+def test_isomap_as_scikit_learn_and_where_that_one_refuses(spiral):
+    c, _, train = spiral
+    reference = Isomap(n_neighbors=8, n_components=2, eigen_solver="dense").fit(c[train])
+    y = embed("Isomap", c, train, 2, 8)
+    for part, expected in ((train, reference.embedding_), (~train, reference.transform(c[~train]))):
+        np.testing.assert_allclose(np.abs(y[part]), np.abs(expected), atol=1e-6)
+    few = isometric(np.random.default_rng(6).normal(size=(20, 500)))
+    assert np.isfinite(embed("Isomap", few, np.arange(20) < 16, 12, 6)).all()
+
+
+def test_pieces_are_joined_by_their_shortest_distance():
+    x = np.array([0.0, 1, 2, 10, 11, 12, 40, 41])[:, None]
+    np.testing.assert_allclose(shortest_paths(distances(x, x), 1), distances(x, x))
+    # an image twice is at distance 0 of its copy, and not unreachable
+    assert shortest_paths(distances(x[[0, 0, 1]], x[[0, 0, 1]]), 1)[0, 1] == pytest.approx(0, abs=1e-30)
 
 
 def test_trustworthiness_as_scikit_learn():

@@ -60,7 +60,13 @@ def test_controls_keep_what_they_should():
     rng = np.random.default_rng(2)
     z = rng.normal(size=(3000, 2)) @ [[2, 1], [0, 1]] + 5
     same = gaussian_like(z, rng)
-    np.testing.assert_allclose(np.cov(same.T), np.cov(z.T), atol=0.25)
+    np.testing.assert_allclose(np.cov(same.T), np.cov(z.T))
+    np.testing.assert_allclose(same.mean(axis=0), z.mean(axis=0))
+    few = z[:2].repeat(3, axis=1)  # fewer points than dimensions
+    np.testing.assert_allclose(np.cov(gaussian_like(few, rng).T), np.cov(few.T))
+    # a ring is no Gaussian: its radii are all alike, those of the control are not
+    ring = np.column_stack([np.cos(z[:, 0] * 9), np.sin(z[:, 0] * 9)])
+    assert measure_shell(ring).radius_sd < 0.1 < 0.5 < measure_shell(gaussian_like(ring, rng)).radius_sd
     np.testing.assert_allclose(np.cov(whitened(z).T), np.eye(2), atol=1e-9)
     mixed = shuffled_columns(z, rng)
     np.testing.assert_array_equal(np.sort(mixed, axis=0), np.sort(z, axis=0))
