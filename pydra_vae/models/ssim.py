@@ -26,7 +26,13 @@ K1, K2 = 0.01, 0.03  # of Wang et al.
 
 
 def ssim(
-    x: Tensor, y: Tensor, data_range: float | Tensor, window: int = 11, sigma: float = 1.5, mask: Tensor | None = None
+    x: Tensor,
+    y: Tensor,
+    data_range: float | Tensor,
+    window: int = 11,
+    sigma: float = 1.5,
+    mask: Tensor | None = None,
+    surrounded: bool = False,
 ) -> Tensor:
     """Mean structural similarity of each pair of images.
 
@@ -43,6 +49,9 @@ def ssim(
     mask : (...) tensor, optional
         Only places whose centre is in it count; of the shape of one image, bool or weights. `check_window` tells
         whether any is left.
+    surrounded : bool
+        The images are surrounded by 0, so that every voxel is a place, also of images smaller than the window. The
+        same as padding them by half a window, at half the price. For images whose range R reaches to 0.
 
     Returns
     -------
@@ -60,14 +69,14 @@ def ssim(
     """
     if x.shape != y.shape:
         raise ValueError(f"images of shapes {tuple(x.shape)} and {tuple(y.shape)} cannot be compared")
-    check_window(x.shape[1:], window)
+    check_window([window] if surrounded else x.shape[1:], window)
     if x.dtype != torch.float64:
         x, y = x.float(), y.float()
     with full_precision(x.device):
-        places = _ssim_map(x, y, data_range, window, sigma)
+        places = _ssim_map(x, y, data_range, (window, sigma, surrounded))
     if mask is None:
         return places.flatten(1).mean(1)
-    weights = valid_region(mask, window).to(places.dtype).flatten()
+    weights = (mask if surrounded else valid_region(mask, window)).to(places.dtype).flatten()
     return places.flatten(1) @ (weights / weights.sum().clamp_min(torch.finfo(places.dtype).tiny))
 
 
@@ -79,6 +88,7 @@ def dssim(
     sigma: float = 1.5,
     mask: Tensor | None = None,
     kind: str = "full",
+    surrounded: bool = False,
 ) -> Tensor:
     """Structural dissimilarity of each pair: 1 − SSIM (`full`, as the tutorial prints it) or half of it (`half`).
 
@@ -88,7 +98,7 @@ def dssim(
     """
     if kind not in ("full", "half"):
         raise ValueError(f"dssim is {kind!r}: it must be full (1 − SSIM) or half ((1 − SSIM)/2)")
-    return (1 - ssim(x, y, data_range, window, sigma, mask)) / (1 if kind == "full" else 2)
+    return (1 - ssim(x, y, data_range, window, sigma, mask, surrounded)) / (1 if kind == "full" else 2)
 
 
 def check_window(shape: Sequence[int], window: int, mask: Tensor | None = None) -> None:
@@ -126,13 +136,15 @@ def valid_region(image: Tensor, window: int) -> Tensor:
     return image[tuple(slice(margin, length - margin) for length in image.shape)]
 
 
-def _ssim_map(x: Tensor, y: Tensor, data_range, window: int, sigma: float) -> Tensor:
-    """SSIM at each place of the window, (B, I − w + 1, …)."""
+def _ssim_map(x: Tensor, y: Tensor, data_range, kernel: tuple[int, float, bool]) -> Tensor:
+    """SSIM at each place of the window, (B, I − w + 1, …), or at each voxel of surrounded images."""
     # Variances as E[x²] − E[x]² lose digits where images lie far from 0; they do not change with a common offset.
-    offset = x.detach().flatten(1).mean(1).reshape(-1, *[1] * (x.ndim - 1))
+    # Surrounded images do not lie far from it.
+    offset = 0.0 if kernel[-1] else x.detach().flatten(1).mean(1).reshape(-1, *[1] * (x.ndim - 1))
     a, b = x - offset, y - offset
-    moments = _smooth(torch.stack([a, b, a * a, b * b, a * b]).flatten(0, 1), window, sigma)
-    mean_a, mean_b, aa, bb, ab = moments.unflatten(0, (5, -1))
+    # apart, so that no gradient is computed of the data's own moments
+    mean_a, aa = _smooth(torch.stack([a, a * a]).flatten(0, 1), *kernel).unflatten(0, (2, -1))
+    mean_b, bb, ab = _smooth(torch.stack([b, b * b, a * b]).flatten(0, 1), *kernel).unflatten(0, (3, -1))
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     mean_x, mean_y = mean_a + offset, mean_b + offset
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
@@ -140,10 +152,10 @@ def _ssim_map(x: Tensor, y: Tensor, data_range, window: int, sigma: float) -> Te
     return luminance * (2 * (ab - mean_a * mean_b) + c2) / (spread + c2)
 
 
-def _smooth(images: Tensor, window: int, sigma: float) -> Tensor:
+def _smooth(images: Tensor, window: int, sigma: float, surrounded: bool) -> Tensor:
     """Weighted mean over the window at each of its places, one axis after the other."""
     for axis in range(1, images.ndim):
-        band = _band(images.shape[axis], window, sigma).to(images)
+        band = _band(images.shape[axis], window, sigma, surrounded).to(images)
         if axis == images.ndim - 1:
             return images @ band.T
         shape = images.shape
@@ -152,11 +164,15 @@ def _smooth(images: Tensor, window: int, sigma: float) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _band(length: int, window: int, sigma: float) -> Tensor:
-    """Banded Toeplitz matrix (L − w + 1, L) whose rows are the Gaussian window, shifted; rows sum to 1."""
+def _band(length: int, window: int, sigma: float, surrounded: bool) -> Tensor:
+    """Banded Toeplitz matrix (L − w + 1, L) whose rows are the Gaussian window, shifted; rows sum to 1.
+
+    Surrounded by 0, the window's centre reaches every voxel, (L, L), and rows at the ends lose what lies outside.
+    """
     place = torch.arange(window, dtype=torch.float64) - window // 2
     weights = torch.exp(-0.5 * (place / sigma).square())
-    band = torch.zeros(length - window + 1, length, dtype=torch.float64)
+    margin = window // 2 if surrounded else 0
+    band = torch.zeros(length + 2 * margin - window + 1, length + 2 * margin, dtype=torch.float64)
     for row in range(len(band)):
         band[row, row : row + window] = weights / weights.sum()
-    return band
+    return band[:, margin : margin + length]

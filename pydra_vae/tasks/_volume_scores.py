@@ -134,15 +134,13 @@ def pass_images(network, x: np.ndarray, split: Split, pca: VolumePca, device, bf
 def ssim_within(network, x: np.ndarray, decoded: np.ndarray, data_range: float, device) -> np.ndarray:
     """SSIM of images (n, V) over the places of an 11-voxel window whose centre is in the mask, 0 around it; (n,)."""
     import torch
-    from torch.nn.functional import pad
 
     from pydra_vae.models.ssim import ssim
 
-    margin, network = [SSIM_WINDOW // 2] * 6, network.to(device)
-    mask, found = pad(network.mask, margin), []
+    network, found = network.to(device), []
     for part in _blocks(len(x)):
-        boxes = [pad(network.in_box(torch.from_numpy(values[part]).to(device)), margin) for values in (x, decoded)]
-        found.append(ssim(*boxes, data_range, SSIM_WINDOW, mask=mask).cpu().numpy())
+        boxes = [network.in_box(torch.from_numpy(values[part]).to(device)) for values in (x, decoded)]
+        found.append(ssim(*boxes, data_range, SSIM_WINDOW, mask=network.mask, surrounded=True).cpu().numpy())
     return np.concatenate(found)
 
 

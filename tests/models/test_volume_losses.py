@@ -42,6 +42,15 @@ def test_ssim_over_time_and_over_places_in_a_mask():
     assert ssim(x, y, 1.0, mask=mask).item() == pytest.approx(places[5:20].mean(), abs=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 15, 17, 13), (2, 4, 9, 12)], ids=["", "smaller than the window"])
+def test_surrounded_images_are_padded_ones(shape):
+    x, y = _pair(shape)
+    mask = torch.rand(shape[1:], generator=torch.Generator().manual_seed(0)) > 0.4
+    padded = [torch.nn.functional.pad(values, [5] * 6) for values in (x, y, mask)]
+    expected = ssim(*padded[:2], 1.0, mask=padded[2])
+    np.testing.assert_allclose(ssim(x, y, 1.0, mask=mask, surrounded=True), expected, atol=1e-5)
+
+
 def test_ssim_of_constant_images_is_the_luminance():
     """Without structure (2ab + C₁)/(a² + b² + C₁) is left."""
     a, b, c1 = 0.3, 0.8, 1e-4
