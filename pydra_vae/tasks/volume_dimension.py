@@ -46,9 +46,9 @@ def VolumeDimension(
     -------
     dimension : file
         TSV, one row a space and control: space (images, PCA-k scores, VAE latents), control (none; gaussian: of the
-        very same covariance; shuffled: each dimension in its own order of persons), n persons, dims, twonn, lower, upper
-        (95 %; of controls the range over draws, and the mean), participation_ratio. Few dimensions beside k: k is more
-        than the data need.
+        very same covariance; shuffled: each dimension in its own order of persons), n persons, dims, twonn, lower and
+        upper (95 %; of controls the mean, and the range over draws), participation_ratio. Few dimensions beside k: k
+        is more than the data need.
     shells : file
         TSV: space (VAE latents as they are, which the prior wants to be N(0, I), and all spaces whitened), control,
         n, dims, radius_mean, radius_sd, sqrt_d, expected_mean and expected_sd (of a Gaussian's radius), shell_share
