@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 MODELS = ("mean", "glm", "svr", "polynomial", "spline")
 LINKS = ("identity", "logit", "log")
@@ -161,9 +161,10 @@ def _logistic(a, y, settings, max_iterations=500, tolerance=1e-5):
     """
     left, values, right = _decomposed(a)
     scores, n, found = left * values, len(a), []  # in these axes the bound is diagonal
+    start = logit(np.clip(y.mean(axis=0), 1e-4, 1 - 1e-4))
     for alpha in settings:
         step = 1 / (values**2 / 4 + n * alpha)[:, None]
-        b, b0 = np.zeros((len(values), y.shape[1])), np.zeros(y.shape[1])
+        b, b0 = np.zeros((len(values), y.shape[1])), start
         for _ in range(max_iterations):
             left_over = y - expit(scores @ b + b0)
             change = step * (scores.T @ left_over - n * alpha * b)

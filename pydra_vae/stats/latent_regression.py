@@ -69,11 +69,18 @@ def _age_scores(outcome, problem, rows):
 
 
 def permutation_row(
-    row: dict, x: np.ndarray, outcome: Outcome, problem: Problem, model: str, n: int, seed: int = 0
+    row: dict,
+    x: np.ndarray,
+    outcome: Outcome,
+    problem: Problem,
+    model: str,
+    n: int,
+    inner_folds: int = 4,
+    seed: int = 0,
 ) -> dict:
     """p_permutation, chance (mean of the null), chance_95, p_test, chance_test; one-sided, (1 + b)/(1 + n)."""
     y = problem.permuted(n, seed)
-    predicted, baseline = permuted_predictions(x, y, problem, model, outcome.settings)
+    predicted, baseline = permuted_predictions(x, y, problem, model, outcome.settings, inner_folds, seed)
     found = {"n_permutations": n}
     for rows, names in (
         (problem.fold >= 0, ("", "p_permutation", "chance", "chance_95")),

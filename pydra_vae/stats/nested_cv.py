@@ -1,8 +1,12 @@
 """Nested cross-validation over persons, with confounds removed inside folds and permutations.
 
-Hyper-parameters are chosen on inner folds of each outer fold's training persons and then frozen: permuted targets are
-fitted with the same ones. Confounds are regressed out of the latents, and out of a target with the identity link, by
-coefficients of the training persons alone; the target's part that the confounds predict is then the baseline.
+Hyper-parameters are chosen on inner folds of each outer fold's training persons. Permuted targets choose their own
+where a fit predicts all of them at once (ridge regressions); SVR and other links keep those of the observed target. Under
+the null, frozen ones make p of a ridge regression too large: the observed target shrinks least where chance favours the
+training persons, and is punished in the fold that they leave out.
+
+Confounds are regressed out of the latents, and out of a target with the identity link, by coefficients of the training
+persons alone; the target's part that the confounds predict is then the baseline.
 """
 
 from collections.abc import Sequence
@@ -171,28 +175,53 @@ def nested_cv(
 
 
 def permuted_predictions(
-    x: np.ndarray, y: np.ndarray, problem: Problem, model: str, settings: Sequence
+    x: np.ndarray, y: np.ndarray, problem: Problem, model: str, settings: Sequence, inner_folds: int = 4, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions and baselines of (n, B) permuted targets with frozen hyper-parameters, both (n, B)."""
+    """Predictions and baselines of permuted targets.
+
+    Parameters
+    ----------
+    x, y : (n, k), (n, B) arrays
+    settings : sequence
+        Of the observed target, for each split: used where each permuted target has no choice of its own.
+    inner_folds, seed : int
+        As in `nested_cv`.
+
+    Returns
+    -------
+    predicted, baseline : (n, B) arrays
+    """
     predicted, baseline = np.full(y.shape, np.nan), np.full(y.shape, np.nan)
+    grid, columns = settings_of(model, problem.link), np.arange(y.shape[1])
     for (train, new), setting in zip(problem.splits(), settings, strict=True):
         part = Part.of(x, y, problem, train, new)
-        fit = fit_model(model, problem.link, part.x, part.y, [setting])
-        predicted[new], baseline[new] = part.predict(fit, problem.link), part.baseline
+        if problem.link == "identity" and model != "svr":
+            errors = ((_inner(part, problem, model, inner_folds, seed) - part.y) ** 2).sum(axis=1)
+            found = fit_model(model, problem.link, part.x, part.y, grid).predict(part.new)
+            predicted[new] = found[errors.argmin(axis=0), :, columns].T + part.offset
+        else:
+            predicted[new] = part.predict(fit_model(model, problem.link, part.x, part.y, [setting]), problem.link)
+        baseline[new] = part.baseline
     return predicted, baseline
 
 
 def _choose(part, problem, model, inner_folds, seed):
     """The setting of least squared error over inner folds, and its out-of-sample predictions (n,)."""
-    grid = settings_of(model, problem.link)
-    fold = deal_folds(part.y[:, 0], min(inner_folds, len(part.y)), classes=False, seed=seed)
-    found = np.empty((len(grid), len(part.y)))
+    found = _inner(part, problem, model, inner_folds, seed)[..., 0]
+    best = int(np.argmin(((found - part.y[:, 0]) ** 2).sum(axis=1)))
+    return settings_of(model, problem.link)[best], found[best]
+
+
+def _inner(part, problem, model, inner_folds, seed):
+    """Out-of-sample predictions of the training persons with every setting, (S, n, B)."""
+    grid, n = settings_of(model, problem.link), len(part.y)
+    spread = part.y[:, 0] if problem.classes else np.zeros(n)  # zeros: by chance, alike for every permuted target
+    fold = deal_folds(spread, min(inner_folds, n), seed=seed)
+    found = np.empty((len(grid), *part.y.shape))
     for number in np.unique(fold):
         train, new = fold != number, fold == number
-        fit = fit_model(model, problem.link, part.x[train], part.y[train], grid)
-        found[:, new] = fit.predict(part.x[new])[..., 0]
-    best = int(np.argmin(((found - part.y[:, 0]) ** 2).sum(axis=1)))
-    return grid[best], found[best]
+        found[:, new] = fit_model(model, problem.link, part.x[train], part.y[train], grid).predict(part.x[new])
+    return found
 
 
 def _importance(part, fit, problem, y, n_repeats, rng):

@@ -9,8 +9,8 @@ from pydra_vae.stats.next_visit import compare, image_errors, most_changing
 
 CARRY, MAIN = "carry_forward", "decoded_difference"
 METHODS = (
-    CARRY, MAIN, "population_difference", "decoded_prediction", "decoded_last", "pca_difference", "voxel_slope",
-    "own_voxel_slope", "true_latents",
+    CARRY, MAIN, "average_change", "pca_change", "decoded_prediction", "decoded_last", "voxel_slope", "own_voxel_slope",
+    "true_latents",
 )  # fmt: skip
 REGIONS = ("whole", "changing")
 
@@ -96,7 +96,7 @@ class Predictor:
         images = {
             CARRY: last,
             MAIN: last + (moved - base),
-            "population_difference": last + (average - base),
+            "average_change": last + (average - base),
             "decoded_prediction": predicted,
             "decoded_last": base,
             "voxel_slope": last + self.slope * years,
@@ -113,7 +113,7 @@ class Predictor:
         if self.linear is None:
             return {}
         paths, scores, components = self.linear
-        return {"pca_difference": last + (paths.own_slope(visit, scores) * years) @ components}
+        return {"pca_change": last + (paths.own_slope(visit, scores) * years) @ components}
 
     def _years(self, visit):
         return self.visits.time[visit.row] - self.visits.time[visit.last]
@@ -134,7 +134,7 @@ def score_rows(errors, seed: int) -> list[dict]:
             alone = compare(mse[test], carried[test], persons[test], seed)
             rows.append({
                 "method": method, "region": region, "mse": found.mse, "ratio_to_carry_forward": found.ratio,
-                "ratio_lower": found.lower, "ratio_upper": found.upper, "p": None if method == CARRY else found.p,
+                "ratio_low": found.lower, "ratio_high": found.upper, "p": None if method == CARRY else found.p,
                 "n": found.n, "n_persons": found.n_persons, "ratio_test": alone.ratio, "n_test": alone.n,
             })  # fmt: skip
     return rows

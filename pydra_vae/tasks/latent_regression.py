@@ -69,7 +69,8 @@ def LatentRegression(
     n_folds, inner_folds : int
         Of persons, for the scores; and of each fold's training persons, for hyper-parameters.
     n_permutations : int
-        Of the target within folds, with the same hyper-parameters; 0 for none.
+        Of the target within folds; ridge regressions choose their penalty again for each, SVR and other links keep
+        that of the observed target. 0 for none.
     seed : int
         Of folds, permutations and shuffles.
     brain_age : bool, optional
@@ -108,7 +109,7 @@ def LatentRegression(
         outcome = nested_cv(x, data.problem, model, inner_folds, seed=seed)
         row = score_row(outcome, data.problem, model, ages, seed)
         if n_permutations and model != "mean":
-            row |= permutation_row(row, x, outcome, data.problem, model, n_permutations, seed)
+            row |= permutation_row(row, x, outcome, data.problem, model, n_permutations, inner_folds, seed)
         head = {"target": target, "features": name, "model": model}
         tables["scores"].append({**head, "confounds": " ".join(confounds) or None, **row})
         tables["predictions"] += _predictions(head, data, outcome, ages)

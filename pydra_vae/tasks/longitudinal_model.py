@@ -16,7 +16,7 @@ COEFFICIENTS = (
 )  # fmt: skip
 PREDICTIONS = ("label", "person", "part", "n_earlier", "years", "method", "region", "mse")
 SCORES = (
-    "method", "region", "mse", "ratio_to_carry_forward", "ratio_lower", "ratio_upper", "p", "n", "n_persons",
+    "method", "region", "mse", "ratio_to_carry_forward", "ratio_low", "ratio_high", "p", "n", "n_persons",
     "ratio_test", "n_test",
 )  # fmt: skip
 FROZEN = ("latent", "region", "mse", "ratio_to_carry_forward", "loss", "p", "slope_per_year", "n")
@@ -84,9 +84,9 @@ def LongitudinalModel(
     predictions : file
         TSV, one row a later visit, method and region (whole; changing: the tenth of voxels of steepest slope within
         training persons): mse. Methods: carry_forward (the last image), decoded_difference (ours),
-        population_difference (the same with the average slope), decoded_prediction (only the decoder),
+        average_change (the same with the average person's slope), decoded_prediction (only the decoder),
         decoded_last (the last visit's reconstruction, without any change: what the decoder's denoising brings alone),
-        pca_difference, voxel_slope (the last image and the training persons' mean slope of each voxel),
+        pca_change (ours on PCA scores), voxel_slope (the last image and each voxel's slope within training persons),
         own_voxel_slope (the person's own, where two visits came before), true_latents (the difference that the true
         latents decode to: a ceiling).
     scores : file
