@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydra_vae.bids.files import InputError
+from pydra_vae.bids.files import InputError, index, is_preprocessed
 from pydra_vae.bids.plan import SubjectPlan, labels_beside, plan_subjects
 from pydra_vae.workflows.structural_inputs import given_options
 
@@ -57,16 +57,20 @@ def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[
     if not folder.is_dir():
         raise InputError(f"networks need BOLD runs, and {folder} is no folder: give fMRIPrep's derivatives with --bold")
     strategy = given_options(options)["extract"].get("strategy", "none")
+    there = {file.entities["sub"] for file in index(folder) if is_preprocessed(file)}
+    wanted = sorted(there.intersection(options.participant_label or there))
+    if not wanted:
+        raise InputError(f"{folder} has no preprocessed BOLD (*_desc-preproc_bold.nii.gz) of the persons asked for")
     plans, problems = plan_subjects(
         folder,
         atlas="none",
         needs_confounds=strategy != "none",
-        participant_label=options.participant_label,
+        participant_label=wanted,
         session_label=options.session_label,
         task_id=options.task_id,
     )
     if not plans:
-        raise InputError("\n".join(problems.values()) or f"{folder} has no preprocessed BOLD runs")
+        raise InputError("\n".join(problems.values()))
     if options.networks_atlas and labels is None:
         labels = labels_beside(options.networks_atlas)
     return [_runs_of(plan, labels) for plan in plans], problems

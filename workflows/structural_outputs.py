@@ -111,9 +111,10 @@ class Delivery:
     def shared(self, data: Any, covariates: Any) -> None:
         """What the models share: mask, mean image, split, covariates, regions."""
         space = self._space
+        self._tables({"split": data.volume_split}, [volume.path for volume in self.volumes])
         self._give(data.mask, f"{space}desc-structural_mask.nii.gz", "Voxels that were modelled", _read(data.mask_info))
         self._give(data.mean, f"{space}stat-mean_desc-structural_map.nii.gz", "Mean of the training images")
-        self._tables({"split": data.volume_split, "covariates": covariates.covariates, "regions": data.regions})
+        self._tables({"covariates": covariates.covariates, "regions": data.regions})
 
     def analysis(self, label: str, outputs: Any, fit: VolumeFit) -> None:
         """The tables and images of one analysis of the main model."""
@@ -145,11 +146,13 @@ class Delivery:
         self._tables({name: getattr(made, name, None) for name in TABLES} | {"trials": trials})
         deliver(Path(made.report), targets(self.output)["report"])
 
-    def _tables(self, found: Mapping[str, Any]) -> None:
+    def _tables(self, found: Mapping[str, Any], sources: Sequence[Path] | None = None) -> None:
         where = targets(self.output)
         for name, path in found.items():
             if path is not None:
-                beside = sidecar(TABLES[name], self._sources, self._datasets, self.parameters) | described(name)
+                beside = sidecar(TABLES[name], sources or self._sources, self._datasets, self.parameters) | described(
+                    name
+                )
                 deliver(Path(path), where[name], beside)
 
     def _give(self, file: Path, end: str, what: str, more: Mapping[str, Any] | None = None) -> None:
@@ -163,7 +166,8 @@ class Delivery:
 
     @property
     def _sources(self) -> list[Path]:
-        return [volume.path for volume in self.volumes]
+        """The split, whose own sidecar lists every image: a thousand names beside each of fifty files serve nobody."""
+        return [targets(self.output)["split"]]
 
     @property
     def _datasets(self) -> dict[str, Path]:

@@ -7,7 +7,7 @@ search; each analysis of the main model; the page.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,21 +208,26 @@ class Study(Passes):
         self.console.print(f"search: {row['sentence']}", markup=False, soft_wrap=True)
         if self.options.use_best:
             best = {name: value for name, value in points[row["setting"]].items() if name != "setting"}
-            self.fits = fits_of(main_fit(self.options) | best, self.options.compare or ["losses"])
+            self.fits = fits_of(self._searched_fit(names) | best, self.options.compare or ["losses"])
         return True
 
     def _grid(self, points: list[Point]) -> list[Path]:
         data = {name: getattr(self.data, name) for name in ("volumes", "volume_split", "mask", "pca")}
-        fit = self.main.options | {"device": self.options.device}
+        fit = self._searched_fit(points[0]) | {"device": self.options.device}
         made = self.run_pass("Search", {"grid": VolumeGrid(**data, points=points, seed=self.seed, fit=fit)}).outputs
         return [made["grid"].table] if "grid" in made else []
+
+    def _searched_fit(self, varied: Collection[str]) -> dict[str, Any]:
+        """The main fit, whose steps must not cut short the epochs that a search varies."""
+        epochs = {"epochs", "max_epochs"}.intersection(varied)
+        return self.main.options | ({"max_steps": None} if epochs else {})
 
     def _trials(self, names: Sequence[str], known: dict[str, Point]) -> list[Path]:
         """Rounds of optuna; points that come up are added to those known."""
         tables: list[Path] = []
 
         def run_points(points: list[Point]) -> list[Mapping[str, Any] | None] | None:
-            fits = [VolumeFit(setting_of_point(point), self.main.options | point) for point in points]
+            fits = [VolumeFit(setting_of_point(point), self._searched_fit(names) | point) for point in points]
             known.update({fit.setting: point for fit, point in zip(fits, points, strict=True)})
             outcome = self.run_pass("Search", {f"trial {fit.setting}": self._model(fit) for fit in fits})
             made = [outcome.outputs.get(f"trial {fit.setting}") for fit in fits]

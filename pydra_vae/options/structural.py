@@ -78,10 +78,10 @@ def _reading(parser: Parser) -> None:
     group = Group(parser, "which images")
     many = {"nargs": "+", "metavar": "LABEL"}
     group.add("--kind", default="auto", metavar="KIND",
-              help="gm, wm, csf: probability maps; t1w, t2w: preprocessed images; mwp1, smwp1, …: CAT12's and SPM's maps"
+              help="gm, wm, csf: probability maps; t1w, t2w: preprocessed images; mwp1, smwp1, …: CAT12's and SPM's"
               " (cat12: mwp1); auto: grey matter, else T1w (default: auto)")  # fmt: skip
     group.add("--filter", type=entity, nargs="+", metavar="ENTITY=VALUE",
-              help="entities that files must have, and their suffix instead of --kind: suffix=boldmap stat=alff")  # fmt: skip
+              help="entities that files must have; a suffix in place of --kind: suffix=boldmap stat=alff")  # fmt: skip
     group.add("--participant-label", type=bare_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
     group.add("--space", help="template space, where there are several")
