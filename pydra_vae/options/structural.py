@@ -142,8 +142,8 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--batch-size", type=positive, metavar="N", help="images a step (default: 32)")
     group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="(default: 0.002)")
     group.step("fit", "--patience", type=positive, metavar="EPOCHS",
-               help="epochs without a better validation, after the annealing (default: never)")  # fmt: skip
-    group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"), help="(default: float32)")
+               help="epochs without a better validation, after the annealing (default: none)")  # fmt: skip
+    group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"), help="(default: auto)")
     group.step("fit", "--threads", type=positive, metavar="N",
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
     group.add("--seed", type=whole, metavar="N", help="of weights and batches (default: 0)")

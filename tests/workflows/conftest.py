@@ -113,3 +113,17 @@ def motor():
 def motor_demo(tmp_path_factory, motor):
     """The same for motor."""
     return _demo(motor, tmp_path_factory.mktemp("motor"))
+
+
+@pytest.fixture(scope="session")
+def structural():
+    """The same for structural."""
+    call = _program("structural")
+    call.short = ("--size", "tiny", "--max-steps", "20", "--trials", "2", "--permutations", "20")
+    return call
+
+
+@pytest.fixture(scope="session")
+def structural_demo(tmp_path_factory, structural):
+    """The same for structural."""
+    return _demo(structural, tmp_path_factory.mktemp("structural"))

@@ -15,7 +15,7 @@ from pydra_vae.images.surface_templates import surface_image, surfaces_for
 from pydra_vae.images.surfaces import load_surface
 from pydra_vae.simulate.motor_files import save_image, write_func_gii, write_json
 from pydra_vae.simulate.motor_standin import write_recording_tree
-from pydra_vae.workflows import motor_checks, motor_study
+from pydra_vae.workflows import motor_checks, passes
 from pydra_vae.workflows.motor_program import run_motor
 
 N_FRAMES, N_KEPT, FSAVERAGE5 = 120, 70, 10_242
@@ -43,7 +43,7 @@ def motor(tmp_path, capsys, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("a run was started")
 
-    monkeypatch.setattr(motor_study, "run", never)
+    monkeypatch.setattr(passes, "run", never)
 
     def call(*arguments):
         try:
