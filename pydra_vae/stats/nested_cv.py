@@ -1,9 +1,9 @@
 """Nested cross-validation over persons, with confounds removed inside folds and permutations.
 
 Hyper-parameters are chosen on inner folds of each outer fold's training persons. Permuted targets choose their own
-where a fit predicts all of them at once (ridge regressions); SVR and other links keep those of the observed target. Under
-the null, frozen ones make p of a ridge regression too large: the observed target shrinks least where chance favours the
-training persons, and is punished in the fold that they leave out.
+where a fit predicts all of them at once (ridge regressions); SVR and other links keep those of the observed target.
+Under the null, frozen ones make p of a ridge regression too large: the observed target shrinks least where chance
+favours the training persons, and is punished in the fold that they leave out.
 
 Confounds are regressed out of the latents, and out of a target with the identity link, by coefficients of the training
 persons alone; the target's part that the confounds predict is then the baseline.

@@ -18,7 +18,7 @@ class Ratio:
     ----------
     mse : float
         Mean over visits.
-    ratio, lower, upper : float
+    ratio, low, high : float
         Of the mean errors over persons; 95 % by drawing persons with replacement.
     p : float
         Two-sided, signs of the persons' differences flipped.
@@ -27,8 +27,8 @@ class Ratio:
 
     mse: float
     ratio: float
-    lower: float
-    upper: float
+    low: float
+    high: float
     p: float
     n: int
     n_persons: int
@@ -55,10 +55,10 @@ def compare(errors: np.ndarray, reference: np.ndarray, person: np.ndarray, seed:
     numbers = np.unique(person[known], return_inverse=True)[1]
     own, other = person_means(errors[known], numbers), person_means(reference[known], numbers)
     draws = np.random.default_rng(seed).multinomial(len(own), np.full(len(own), 1 / len(own)), size=N_DRAWS)
-    lower, upper = np.quantile((draws @ own) / (draws @ other), [0.025, 0.975])
+    low, high = np.quantile((draws @ own) / (draws @ other), [0.025, 0.975])
     p = sign_flip(own - other, seed=seed).p if (own != other).any() else float("nan")
     ratio = float(own.mean() / other.mean())
-    return Ratio(float(errors[known].mean()), ratio, float(lower), float(upper), p, int(known.sum()), len(own))
+    return Ratio(float(errors[known].mean()), ratio, float(low), float(high), p, int(known.sum()), len(own))
 
 
 def image_errors(

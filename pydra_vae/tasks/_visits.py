@@ -134,7 +134,7 @@ def score_rows(errors, seed: int) -> list[dict]:
             alone = compare(mse[test], carried[test], persons[test], seed)
             rows.append({
                 "method": method, "region": region, "mse": found.mse, "ratio_to_carry_forward": found.ratio,
-                "ratio_low": found.lower, "ratio_high": found.upper, "p": None if method == CARRY else found.p,
+                "ratio_low": found.low, "ratio_high": found.high, "p": None if method == CARRY else found.p,
                 "n": found.n, "n_persons": found.n_persons, "ratio_test": alone.ratio, "n_test": alone.n,
             })  # fmt: skip
     return rows
