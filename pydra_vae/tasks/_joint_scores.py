@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +85,9 @@ class _Judge:
 
     def _sources(self) -> list[tuple[str, ...]]:
         """What a score is predicted from."""
-        images = sorted(self.loaded.images)  # image before second
-        return [chosen for n in range(1, len(images) + 1) for chosen in combinations(images, n)]
+        from pydra_vae.training.joint import stand_ins
+
+        return stand_ins(sorted(self.loaded.data))  # image before second
 
     def _name(self, sources: Sequence[str]) -> str:
         if tuple(sources) == ("image", "second"):
@@ -124,7 +124,7 @@ class _Judge:
         known = np.where(np.isfinite(y), y, mean)
         yield self.method, self.loaded.scores(self.loaded.latent(sources))[:, i]
         features = {"latents": self.loaded.features(sources)}
-        if self.pca is not None:
+        if self.pca is not None and "image" in sources:
             features["PCA"] = self._components(sources)
         for name, x in features.items():
             if len(validation) > 1:

@@ -204,10 +204,10 @@ def decode(model: JointVae, name: str, z: np.ndarray, device: torch.device = tor
     return np.concatenate(blocks)
 
 
-def sources(names: Sequence[str]) -> list[tuple[str, ...]]:
+def stand_ins(names: Sequence[str]) -> list[tuple[str, ...]]:
     """What may stand in for a person's image: every choice of the modalities but the scores.
 
-    >>> sources(["image", "second", "scores"])
+    >>> stand_ins(["image", "second", "scores"])
     [('image',), ('second',), ('image', 'second')]
     """
     others = [name for name in names if name != "scores"]
@@ -243,7 +243,7 @@ class _Stages:
         problem, fits = self.problem, {}
         if not problem.config.scores:
             return fits
-        chosen = sources(model.modalities)
+        chosen = stand_ins(model.modalities)
         given = {name: values[1].max(1) > 0 for name, values in problem.data.items()}
         z = np.concatenate([encode(model, {m: problem.data[m] for m in own}, self.device) for own in chosen])
         there = np.concatenate([np.any([given[m] for m in own], axis=0) for own in chosen])

@@ -4,13 +4,14 @@ With q_all the posterior given every modality of a person and q_m that given mod
 
     L = Σ_m w_m ℓ_m(q_all) + β KL(q_all) + mean over m of [w_m ℓ_m(q_m) + c Σ_{n ≠ m} w_n ℓ_n(q_m) + β KL(q_m)].
 
+With three modalities or more, c w_m ℓ_m(q_{−m}) is in the bracket too: each from all the others together.
 ℓ_m is −log p(x_m | z) of a Gaussian whose variance is the batch's own mean squared error, up to a constant: ½ log MSE
 of each feature, summed over features; of an image in voxels, with one variance for all, ½ log MSE, which is a mean over
 voxels where the others are sums. c is the weight of the *cross-modality loss*: each modality predicted from another
-one alone. c = 0 leaves the bounds of all and of each alone, the sub-sampled training of Wu & Goodman (2018).
+one. c = 0 leaves the bounds of all and of each alone, the sub-sampled training of Wu & Goodman (2018).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,6 @@ from pydra_vae.models.losses import Terms, gaussian_kl, reparameterise
 from pydra_vae.training.rows import Rows
 
 LEAST_ERROR = 1e-3  # of standardised values: a feature that is known so well earns nothing more
-ALL = "all"
 HIDDEN = 0.25  # share of the scores that the encoder is not told in training
 DRAWS = 8  # of z for each validation image, where the modalities are vectors
 
@@ -103,6 +103,7 @@ class JointObjective:
         self.train, self.validation = torch.from_numpy(train), torch.from_numpy(validation)
         if model.image is None:
             self.validation = self.validation.repeat(DRAWS)
+        self.sources = sources(model.modalities)
         self.noise = self._noise(len(self.validation), torch.Generator().manual_seed(seed))
         # an image in voxels has a mean over them for its term, so the KL is divided by their number too
         self.kl_scale = 1.0 if model.image is None else 1.0 / model.image.config.n_voxels
@@ -120,8 +121,8 @@ class JointObjective:
         return {"val_loss": float(terms.total)} | {f"val_{name}": float(value) for name, value in terms.values.items()}
 
     def _noise(self, n: int, generator: torch.Generator) -> Tensor:
-        """(1 + M, n, K), for the posterior of all and for that of each."""
-        return torch.randn((1 + len(self.model.modalities), n, self.model.config.latent_dim), generator=generator)
+        """(sources, n, K), for the posterior of each."""
+        return torch.randn((len(self.sources), n, self.model.config.latent_dim), generator=generator)
 
     def _terms(self, rows: Tensor, noise: Tensor, ramp: float, seen: Tensor | None = None) -> Terms:
         data = {name: tuple(part.take(rows) for part in parts) for name, parts in self.data.items()}
@@ -129,30 +130,43 @@ class JointObjective:
         if seen is not None:  # some scores are hidden from the encoder, so that one alone can be encoded too
             x, given = data["scores"]
             told["scores"] = (x, given * seen.to(given))
-        posteriors, nats = _predictions(self.model, told, data, noise)
+        posteriors, nats = _predictions(self.model, self.sources, told, data, noise)
         weight = {name: self.loss.weights.get(name, 1.0) for name in data}
         kl = {source: gaussian_kl(*posterior).mean() * self.kl_scale for source, posterior in posteriors.items()}
-        n = len(data)
-        values = {name: nats[ALL, name] for name in data}
-        values["own"] = sum(weight[name] * nats[name, name] for name in data) / n
-        if n > 1:
-            values["cross"] = sum(weight[b] * nats[a, b] for a in data for b in data if a != b) / n
-        values["kl"] = kl[ALL] + sum(kl[name] for name in data) / n
+        every, n = self.sources[0], len(data)
+        values = {name: nats[every, name] for name in data}
+        values["own"] = sum(weight[name] * nats[(name,), name] for name in data) / n
+        across = [(source, name) for source in self.sources for name in data if name not in source]
+        if across:
+            values["cross"] = sum(weight[name] * nats[source, name] for source, name in across) / n
+        values["kl"] = kl[every] + sum(kl[name,] for name in data) / n
         return Terms(values, weight | {"cross": self.loss.cross_weight, "kl": ramp * self.loss.beta})
 
 
-def _predictions(model: JointVae, told: Mapping, data: Mapping[str, tuple[Tensor, Tensor]], noise: Tensor):
-    """Posteriors of all and of each modality alone as told, and what each makes of each modality, in nats."""
+def sources(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """What predictions start from: all modalities, each alone, and of three or more all but one.
+
+    >>> sources(["image", "scores"])
+    [('image', 'scores'), ('image',), ('scores',)]
+    """
+    found = [tuple(names), *((name,) for name in names)]
+    if len(names) > 2:
+        found += [tuple(other for other in names if other != name) for name in names]
+    return list(dict.fromkeys(found))
+
+
+def _predictions(model: JointVae, chosen: Sequence[tuple], told: Mapping, data: Mapping, noise: Tensor):
+    """Posteriors given each of the sources as told, and what each makes of each modality, in nats."""
     alone = {name: model.encode_one(name, *values) for name, values in told.items()}
     present = {name: given.amax(-1) for name, (_, given) in told.items()}
-    posteriors = {ALL: model.fuse(alone, present)}
-    posteriors |= {name: model.fuse({name: alone[name]}, present) for name in data}
+    posteriors = {source: model.fuse({name: alone[name] for name in source}, present) for source in chosen}
     nats = {}
     for i, (source, (mu, log_variance)) in enumerate(posteriors.items()):
         z = reparameterise(mu, log_variance, noise[i].to(mu.device))
+        known = torch.stack([present[name] for name in source]).amax(0)[:, None]
         for target, (x, given) in data.items():
-            # nothing is asked of a source that is missing
-            there = given if source == ALL else given * present[source][:, None]
             error = (model.decode_one(target, z) - x).square()
-            nats[source, target] = gaussian_nats(error, there, target == "image" and model.image is not None)
+            # nothing is asked of a source that is missing
+            single = target == "image" and model.image is not None
+            nats[source, target] = gaussian_nats(error, given * known, single)
     return posteriors, nats
