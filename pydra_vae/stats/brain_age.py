@@ -44,7 +44,8 @@ class AgeBias:
         (-0.5, [70.0])
         """
         centred = age - age.mean()
-        slope = float(centred @ (predicted - age) / (centred @ centred))
+        spread = float(centred @ centred)
+        slope = float(centred @ (predicted - age)) / spread if spread > 0 else 0.0
         return cls(float((predicted - age).mean() - slope * age.mean()), slope)
 
     def correct(self, predicted: np.ndarray, age: np.ndarray) -> np.ndarray:

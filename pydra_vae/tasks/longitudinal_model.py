@@ -245,19 +245,21 @@ def _progression(visits, paths, decoder, n_ages, time):
     if "within" in paths.names:
         years = np.linspace(0, paths.since[visits.part == "train"].max(), n_ages)
         walks.append(("within", np.full(n_ages, paths.centre), years))
-    written = new_array(Path("progression.npy"), (n_ages * len(walks), visits.shape[1]))
-    steps = []
-    for number, (kind, ages, years) in enumerate(walks):
-        images = decoder(paths.population(ages, years)).astype(np.float64)
-        written[number * n_ages : (number + 1) * n_ages] = images
+    if not walks:  # everyone of one age and seen once: the average person
+        walks.append(("between", np.array([paths.centre]), np.zeros(1)))
+    written = new_array(Path("progression.npy"), (sum(len(ages) for _, ages, _ in walks), visits.shape[1]))
+    steps: list[dict] = []
+    for kind, ages, years in walks:
+        begin, images = len(steps), decoder(paths.population(ages, years)).astype(np.float64)
+        written[begin : begin + len(ages)] = images
         change = np.sqrt(((images - images[0]) ** 2).mean(axis=1))
         steps += [
             {
-                "row": number * n_ages + i, "kind": kind, "age": ages[i] + years[i] if time == "age" else None,
+                "row": begin + i, "kind": kind, "age": ages[i] + years[i] if time == "age" else None,
                 "years": years[i] if kind == "within" or time == "time" else None, "mean": images[i].mean(),
                 "change": change[i],
             }
-            for i in range(n_ages)
+            for i in range(len(ages))
         ]  # fmt: skip
     written.flush()
     return Path("progression.npy").absolute(), steps

@@ -167,6 +167,13 @@ def test_repeated_visits_on_one_side_only(study, tmp_path):
     )
 
 
+def test_one_age_for_everyone_leaves_the_average_person(study, tmp_path):
+    table = pd.read_csv(study["covariates"], sep="\t").assign(age=70.0)
+    table.to_csv(tmp_path / "same.tsv", sep="\t", index=False)
+    outputs = call(LongitudinalModel, cwd=tmp_path / "run", **study | {"covariates": tmp_path / "same.tsv"})
+    assert np.load(outputs.progression).shape == (1, V) and read(outputs)["progression_steps"].age.tolist() == [70]
+
+
 def test_columns_that_are_absent_or_no_numbers(study, tmp_path):
     with pytest.raises(Exception, match=r"covariates.tsv has no column education; it has age, time, sex"):
         call(LongitudinalModel, cwd=tmp_path / "a", **study, covariates_used=["education"])
