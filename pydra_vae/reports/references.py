@@ -203,8 +203,8 @@ REFERENCES = {
         "inference paradigm for neuroimaging."
     ),
     "wang": Reference(
-        "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: from error visibility "
-        "to structural similarity. IEEE Transactions on Image Processing, 13(4), 600–612.",
+        "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: from error "
+        "visibility to structural similarity. IEEE Transactions on Image Processing, 13(4), 600–612.",
         doi="10.1109/TIP.2003.819861",
     ),
     "roweis": Reference(

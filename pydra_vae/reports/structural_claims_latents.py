@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from pydra_vae.reports.formats import fixed, listed, p_value
-from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding
+from pydra_vae.reports.formats import MISSING, fixed, listed, p_value
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding, sentence
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.structural_figures_latents import latent_name
 from pydra_vae.reports.structural_rules import ALPHA, COUNTS, FLOOR, Difference, Judged, compared, paired
@@ -83,14 +83,16 @@ def _single(tables: StructuralTables) -> Iterator[Judged]:
         if names
         else "No covariate goes with a latent"
     )
+    text = f"{sentence(told)[:-1]}; the strongest is {best['with']}"
+    text += f", {gap.text} against {control['model']}." if control else "."
     yield Judged(
         "single", "Certain latents correlate with a score", "Fig. 3, no number",
         f"|r| {fixed(r)} ({latent_name(best['latent'])}, {best['with']})",
-        f"{control['model']}: |r| {fixed(other)}" if control else "none",
-        Finding(f"{told}; the strongest is {best['with']}" + (f", {gap.text} against {control['model']}." if control else "."), verdict),
-        "Some latent correlates with a covariate at q < 0.05 (Benjamini-Hochberg over all latents, covariates and regions); "
-        "“its control does as well” where PCA's strongest score correlates with the same covariate within two standard "
-        f"errors or {FLOOR:g}. The strongest of many is optimistic for both.",
+        f"{control['model']}: |r| {fixed(other)}" if control else MISSING,
+        Finding(text, verdict),
+        "Some latent correlates with a covariate at q < 0.05 (Benjamini-Hochberg over all latents, covariates and "
+        "regions); “its control does as well” where PCA's strongest score correlates with the same covariate within "
+        f"two standard errors or {FLOOR:g}. The strongest of many is optimistic for both.",
     )  # fmt: skip
 
 
@@ -119,8 +121,8 @@ def _combination(tables: StructuralTables) -> Iterator[Judged]:
         "combination", "A property lies in a combination of latents rather than in one", "§2.3, no number",
         "; ".join(f"{t}: r {fixed(r)}" for t, r, _, _ in found[:4]),
         "; ".join(f"best single: |r| {fixed(s)}" for _, _, s, _ in found[:4]), Finding(text, verdict),
-        "r on test persons of a regression on all latents, above the |r| of the single latent that was best on the fitted "
-        f"persons by {COUNTS}, for more than half of the quantities; “otherwise” for none of them.",
+        "r on test persons of a regression on all latents, above the |r| of the single latent that was best on the "
+        f"fitted persons by {COUNTS}, for more than half of the quantities; “otherwise” where there is not one.",
     )  # fmt: skip
 
 
@@ -170,17 +172,18 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
             OPEN if not np.isfinite(p) else DIFFERS if not beaten else ALSO if gap.known and not gap.above else AGREES
         )
         name = "AUC" if measure == "auc" else "R²"
-        text = f"By {best['model'].upper()}, {p_value(p)}"
+        text = f"{sentence(str(target))[:-1]} by {best['model'].upper()}: {p_value(p)}"
         text += f"; R² against {linear}: {gap.text}." if gap.known else "."
         tested = value(best, f"{measure}_test")
         yield Judged(
             f"predict {target}", f"Latents tell {target}", "§2.3, no number",
-            f"{name} {fixed(value(best, measure))}" + (f"; test persons: {fixed(tested)}" if np.isfinite(tested) else ""),
+            f"{name} "
+            f"{fixed(value(best, measure))}" + (f"; test persons: {fixed(tested)}" if np.isfinite(tested) else ""),
             (f"{linear}: {fixed(value(other, measure))}; " if other else "") + f"chance: {fixed(chance)}",
             Finding(text, verdict),
-            f"The best model on the latents, nested cross-validation by person, beats permuted targets (p < {ALPHA:g}) and "
-            f"the mean (R² > 0); “its control does as well” where the best model on PCA is not worse by {COUNTS} (paired "
-            "over persons).",
+            "The best model on the latents, nested cross-validation by person, beats permuted targets (p < "
+            f"{ALPHA:g}) and the mean (R² > 0); “its control does as well” where the best model on PCA is not worse "
+            f"by {COUNTS} (paired over persons).",
         )  # fmt: skip
 
 
@@ -218,7 +221,8 @@ def _svr(tables: StructuralTables) -> Iterator[Judged]:
         "svr", "SVR finds relations that a GLM misses", "§2.3, no number",
         "; ".join(f"{t}: SVR R² {fixed(a)}" for t, a, _ in shown), "; ".join(f"GLM {fixed(b)}" for _, _, b in shown),
         Finding(text + (f" On PCA: {'; '.join(linear_gaps)}." if linear_gaps else ""), verdict),
-        f"R² of SVR on the latents above GLM's by {COUNTS} (paired over persons) for at least one target, and below for none.",
+        f"R² of SVR on the latents above GLM's by {COUNTS} (paired over persons) for at least one target, and below "
+        "for none.",
     )  # fmt: skip
 
 
@@ -245,10 +249,11 @@ def _maps(tables: StructuralTables) -> Iterator[Judged]:
     floor = f"; random directions: {fixed(kept['random'], 3)}" if "random" in kept else ""
     yield Judged(
         "maps", "PCA and MDS miss non-linear structure that other maps keep", "§1.1, no number",
-        "; ".join(f"{m}: {fixed(kept[m], 3)}" for m in bent), "; ".join(f"{m}: {fixed(kept[m], 3)}" for m in linear) + floor,
+        "; ".join(f"{m}: "
+                  f"{fixed(kept[m], 3)}" for m in bent), "; ".join(f"{m}: {fixed(kept[m], 3)}" for m in linear) + floor,
         Finding(text, compared(gap)),
-        "Trustworthiness of unseen persons' neighbours: the best of LLE, Isomap and the VAE above the better of PCA and MDS, "
-        f"of as many dimensions, by more than {FLOOR:g}.",
+        "Trustworthiness of unseen persons' neighbours: the best of LLE, Isomap and the VAE above the better of PCA "
+        f"and MDS, of as many dimensions, by more than {FLOOR:g}.",
     )  # fmt: skip
 
 
@@ -281,8 +286,8 @@ def _manifold(tables: StructuralTables) -> Iterator[Judged]:
         return
     low = data["upper"] < gaussian["lower"]
     text = (
-        f"The {data['space']} have about {fixed(data['twonn'], 1)} dimensions by their neighbours; draws of a Gaussian of "
-        f"the same covariance, which has no bent manifold, {fixed(gaussian['twonn'], 1)}."
+        f"The {data['space']} have about {fixed(data['twonn'], 1)} dimensions by their neighbours; draws of a "
+        f"Gaussian of the same covariance, which has no bent manifold, {fixed(gaussian['twonn'], 1)}."
     )
     yield Judged(
         "manifold", "Images concentrate near a low-dimensional manifold", "§1.1 and appendix A, no number",
@@ -308,12 +313,14 @@ def _shell(tables: StructuralTables) -> Iterator[Judged]:
     near, thinner = abs(mean / expected - 1) < SHELL, sd < expected_sd * (1 - SHELL)
     verdict = DIFFERS if not near else AGREES if thinner else ALSO
     text = (
-        f"Radii of the {row['space']} spread by {fixed(100 * sd / mean, 0)} % of their mean, those of a Gaussian without "
-        f"any structure by {fixed(100 * expected_sd / expected, 0)} %."
+        f"Radii of the {row['space']} spread by {fixed(100 * sd / mean, 0)} % of their mean, those of a Gaussian "
+        f"without any structure by {fixed(100 * expected_sd / expected, 0)} %."
     )
     yield Judged(
         "shell", "In many dimensions points gather in a thin shell, near a manifold", "appendix A",
-        f"radius {fixed(mean)} ± {fixed(sd)}", f"Gaussian: {fixed(expected)} ± {fixed(expected_sd)}", Finding(text, verdict),
-        f"The mean radius of the latents is within {fixed(100 * SHELL, 0)} % of that of a Gaussian of as many dimensions; it "
-        f"counts beyond the control only where the radii spread less than the Gaussian's by {fixed(100 * SHELL, 0)} %.",
+        f"radius {fixed(mean)} ± {fixed(sd)}", f"Gaussian: {fixed(expected)} ± "
+                                               f"{fixed(expected_sd)}", Finding(text, verdict),
+        f"The mean radius of the latents is within {fixed(100 * SHELL, 0)} % of that of a Gaussian of as many "
+        "dimensions; it counts beyond the control only where the radii spread less than the Gaussian's by "
+        f"{fixed(100 * SHELL, 0)} %.",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from pydra_vae.reports.formats import fixed, p_value
+from pydra_vae.reports.formats import MISSING, fixed, p_value
 from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.structural_claims_latents import is_ours, is_pca
@@ -14,7 +14,20 @@ from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_
 
 JOINT = ("two-stage", "joint")  # ScoreJoint's own method; the others are its controls
 CONTROLS = ("same head on PCA", "same head on latents", "ridge on latents", "ridge", "ridge on PCA")
-WHOLE = ("", "whole", "n/a")
+METHODS = {  # of LongitudinalModel
+    "carry_forward": "the last visit",
+    "decoded_difference": "VAE: last + decoded difference",
+    "population_difference": "VAE: the same, average slope",
+    "average_change": "VAE: the same, average slope",
+    "decoded_prediction": "VAE: decoded only",
+    "decoded_last": "VAE: last, decoded, no change",
+    "pca_difference": "PCA: last + difference",
+    "pca_change": "PCA: last + difference",
+    "voxel_slope": "slope of each voxel",
+    "own_voxel_slope": "the person's own voxel slopes",
+    "true_latents": "ceiling: true latents",
+}
+WHOLE = ("", "whole", "n/a", "nan")
 
 
 def model_claims(tables: StructuralTables) -> list[Judged]:
@@ -78,10 +91,10 @@ def _scores_from_images(tables: StructuralTables) -> Iterator[Judged]:
         text += f"; against {control['method']}: {gap.text}." if control else "."
         yield Judged(
             f"score {target}", f"A joint model predicts {target} from images alone", "[42], no number",
-            f"R² {fixed(r2)}", f"{control['method']}: {fixed(value(control, 'r2'))}" if control else "none",
+            f"R² {fixed(r2)}", f"{control['method']}: {fixed(value(control, 'r2'))}" if control else MISSING,
             Finding(text, verdict),
-            f"R² on test persons above 0 by {COUNTS}; “its control does as well” where the best of a head or ridge on the "
-            "image alone, through latents or PCA, is not worse by that (paired over persons).",
+            f"R² on test persons above 0 by {COUNTS}; “its control does as well” where the best of a head or ridge on "
+            "the image alone, through latents or PCA, is not worse by that (paired over persons).",
         )  # fmt: skip
 
 
@@ -106,7 +119,8 @@ def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
             continue
         r2, gap = value(ours, "r2"), Difference(value(ours, "r2") - value(control, "r2"))
         regions = [
-            (str(region), found) for region in in_order(inner["region"]) if (found := _best(rows(inner, region=region), True))
+            (str(region), found) for region in in_order(inner["region"]) if (found := _best(rows(inner,
+            region=region), True))
         ]  # fmt: skip
         ceiling = _of(whole, "ceiling")
         verdict = DIFFERS if not r2 > FLOOR else ALSO if gap.known and not gap.value > FLOOR else AGREES
@@ -114,11 +128,12 @@ def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
         text += f" (all modalities: {fixed(value(ceiling, 'r2'), 3)})" if ceiling else ""
         text += "".join(f"; {fixed(value(found, 'r2'), 3)} in the {region} voxels" for region, found in regions)
         yield Judged(
-            f"image from {source}", f"Images can be decoded from {source} alone", "[41, 42], no number", f"R² {fixed(r2, 3)}",
+            f"image from {source}", "Images can be decoded from "
+                                    f"{source} alone", "[41, 42], no number", f"R² {fixed(r2, 3)}",
             (f"{control['method']}: {fixed(value(control, 'r2'), 3)}; " if control else "") + "mean image: 0",
             Finding(f"{text}.", verdict),
-            f"R² on test persons over the whole brain above 0 by more than {FLOOR:g}; “its control does as well” where linear "
-            f"regression is not worse by more than {FLOOR:g}. No standard error is at hand.",
+            f"R² on test persons over the whole brain above 0 by more than {FLOOR:g}; “its control does as well” "
+            f"where linear regression is not worse by more than {FLOOR:g}. No standard error is at hand.",
         )  # fmt: skip
 
 
@@ -148,23 +163,18 @@ def _fusion(tables: StructuralTables) -> Iterator[Judged]:
         )  # fmt: skip
 
 
-def carried(method) -> bool:
-    """Whether a method is carrying the last visit forward."""
-    return "carry" in str(method).lower()
-
-
-def slope(method) -> bool:
-    """Whether a method works voxel by voxel."""
-    return "slope" in str(method).lower() or "voxel" in str(method).lower()
-
-
 def difference(method) -> bool:
-    """Whether a method adds the decoded difference to the last visit.
+    """Whether a method of LongitudinalModel is its own: the last visit plus the decoded difference.
 
-    >>> difference("last + decoded difference"), difference("decoded")
+    >>> difference("decoded_difference"), difference("pca_difference")
     (True, False)
     """
-    return "difference" in str(method).lower() or "last +" in str(method).lower()
+    return str(method) == "decoded_difference"
+
+
+def linear_slope(method) -> bool:
+    """Whether a method needs no VAE: a slope of each voxel, or of PCA's scores."""
+    return "voxel" in str(method) or str(method).startswith("pca")
 
 
 def longitudinal_rows(tables: StructuralTables) -> list[dict]:
@@ -174,34 +184,26 @@ def longitudinal_rows(tables: StructuralTables) -> list[dict]:
         return []
     found = []
     for row in table.to_dict("records"):
-        low = next((value(row, c) for c in ("ci_low", "low", "lower", "ci_lower", "ratio_low") if c in row), np.nan)
-        high = next((value(row, c) for c in ("ci_high", "high", "upper", "ci_upper", "ratio_high") if c in row), np.nan)
-        voxels = next((str(row[c]) for c in ("region", "voxels", "where") if c in row), "")
-        part = str(row.get("part", ""))
-        ratio = value(row, "ratio_to_carry_forward")
-        found.append({**row, "ratio": ratio, "low": low, "high": high, "where": voxels, "part": part})
+        figures = {
+            name: value(row, c)
+            for name, c in (("ratio", "ratio_to_carry_forward"), ("low", "ratio_low"), ("high", "ratio_high"))
+        }
+        region = str(row.get("region", ""))
+        found.append({**row, **figures, "region": "" if region in WHOLE else region})
     return found
 
 
-def main_part(found: list[dict]) -> list[dict]:
-    """Rows over the whole brain, of the test persons where they are apart."""
-    whole = [row for row in found if row["where"].lower() in ("", "all", "whole", "nan", "n/a")] or found
-    return [row for row in whole if row["part"] == "test"] or whole
-
-
 def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
-    found = main_part(longitudinal_rows(tables))
+    found = [row for row in longitudinal_rows(tables) if not row["region"] and np.isfinite(row["ratio"])]
     ours = next((row for row in found if difference(row["method"])), None)
-    if ours is None or not np.isfinite(ours["ratio"]):
+    if ours is None:
         return
-    voxelwise = min((row for row in found if slope(row["method"])), key=lambda row: row["ratio"], default=None)
-    plain = next(
-        (row for row in found if not difference(row["method"]) and "decode" in str(row["method"]).lower()), None
-    )
+    linear = min((row for row in found if linear_slope(row["method"])), key=lambda row: row["ratio"], default=None)
+    plain = next((row for row in found if row["method"] == "decoded_prediction"), None)
     p = value(ours, "p")
     below = ours["high"] < 1 if np.isfinite(ours["high"]) else p < ALPHA and ours["ratio"] < 1
     above = ours["low"] > 1 if np.isfinite(ours["low"]) else p < ALPHA and ours["ratio"] > 1
-    matched = voxelwise is not None and voxelwise["ratio"] <= ours["ratio"] + FLOOR
+    matched = linear is not None and linear["ratio"] <= ours["ratio"] + FLOOR
     verdict = (ALSO if matched else AGREES) if below else DIFFERS if above else OPEN
     text = (
         f"The last visit plus the decoded difference errs {fixed(ours['ratio'])} times as much as the last visit itself"
@@ -212,10 +214,12 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
     yield Judged(
         "trajectory", "Linear models of latents predict how a brain ages", "[44], no number",
         f"error ratio {fixed(ours['ratio'])}{interval}",
-        "last visit: 1" + (f"; {voxelwise['method']}: {fixed(voxelwise['ratio'])}" if voxelwise else ""),
+        "last visit: 1" + (f"; {METHODS.get(linear['method'], linear['method'])}: "
+                           f"{fixed(linear['ratio'])}" if linear else ""),
         Finding(f"{text}.", verdict),
-        "The error on the next visit, over that of carrying the last one forward, has an interval below 1 (without one: p < "
-        f"{ALPHA:g}); “its control does as well” where a slope per voxel reaches the same ratio within {FLOOR:g}.",
+        "The error on the next visit, over that of carrying the last one forward, has an interval below 1 (without "
+        f"one: p < {ALPHA:g}); “its control does as well” where slopes of voxels or of PCA's scores reach the same "
+        f"ratio within {FLOOR:g}.",
     )  # fmt: skip
 
 
@@ -249,8 +253,9 @@ def _networks(tables: StructuralTables) -> Iterator[Judged]:
     yield Judged(
         "networks", "A VAE of fMRI frames derives functional networks", "[43], no number",
         f"mean |r| {fixed(mean[first].mean())} ({first})",
-        "; ".join(f"{m}: {fixed(mean[m].mean())}" for m in dict.fromkeys([second, *pca]) if m) or "none",
+        "; ".join(f"{m}: {fixed(mean[m].mean())}" for m in dict.fromkeys([second, *pca]) if m) or MISSING,
         Finding(text, verdict),
-        f"For more than half of the networks, the best component agrees more than random maps of the same smoothness do (p < "
-        f"{ALPHA:g}); “its control does as well” where the best of ICA and PCA is not worse by {COUNTS} (paired over networks).",
+        "For more than half of the networks, the best component agrees more than random maps of the same smoothness "
+        f"do (p < {ALPHA:g}); “its control does as well” where the best of ICA and PCA is not worse by {COUNTS} "
+        "(paired over networks).",
     )  # fmt: skip

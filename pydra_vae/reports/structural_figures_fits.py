@@ -24,6 +24,7 @@ PARTS = {"mi": ("Mutual information", "#3488d0"), "tc": ("Total correlation", "#
          "dimension_wise": ("Dimension-wise KL", "#b59a1b")}  # fmt: skip
 COLLAPSED = (COLLAPSED_VARIANCE_RATIO, COLLAPSED_SWAP_RATIO)
 OVER_REGULARISED = (WEAK_VARIANCE_RATIO, WEAK_SWAP_RATIO)
+SHADES = ("#3488d0", "#e07b1a", "#2f9e78", "#9a6fb0", "#c8553d", "#b59a1b", "#8a8a8a", "#c77fb0")
 LINES = 8  # validation curves that can be told apart
 
 
@@ -40,7 +41,7 @@ def colour_of(name: str) -> str:
         return PCA
     if name.lower().startswith(("mean", "chance", "shuffled", "none")):
         return drawing.INPUT
-    return VAE if name == "VAE" or name.startswith("VAE,") else OTHER
+    return VAE if name.startswith("VAE") else OTHER
 
 
 def learning_curves(histories: Mapping[str, pd.DataFrame], levels: Mapping[str, float]) -> str:
@@ -77,15 +78,14 @@ def _main_curve(ax, name: str, table: pd.DataFrame, levels: Mapping[str, float])
     step = numbers(table, "step")
     ax.plot(step, numbers(table, "train_r2"), color=VAE, lw=1.8, ls=(0, (4, 2)), label="training images")
     ax.plot(step, numbers(table, "val_r2"), color=VAE, lw=2.2, label="validation images")
-    for level, r2 in levels.items():
-        ax.axhline(r2, color=PCA if "2" not in level[-2:] else PCA2, lw=1.6, ls=(0, (1, 1.2)), label=level)
+    for (level, r2), colour in zip(levels.items(), (PCA, PCA2), strict=False):
+        ax.axhline(r2, color=colour, lw=1.8, ls=(0, (1, 1.2)), label=level)
     ax.set(xlabel="Step", title=name)
     ax.set_xlim(left=0)
 
 
 def _all_curves(ax, curves: Mapping[str, pd.DataFrame]) -> None:
-    shades = ("#3488d0", "#e07b1a", "#2f9e78", "#9a6fb0", "#c8553d", "#b59a1b", "#8a8a8a", "#c77fb0")
-    for (name, table), colour in zip(curves.items(), shades, strict=False):
+    for (name, table), colour in zip(curves.items(), SHADES, strict=False):
         ax.plot(numbers(table, "step"), numbers(table, "val_r2"), color=colour, lw=1.7, label=f"{name}, validation")
     ax.set(xlabel="Step", title="Validation images, every fit")
     ax.set_xlim(left=0)
@@ -138,9 +138,10 @@ def collapse(rows: Sequence[dict]) -> str:
             ax.text(right * 0.99, swap * 0.97, name, ha="right", va="top", fontsize=9.5)
             mark(ax, ratio)
             ax.axhline(swap, color=drawing.INK, lw=1.1, ls=(0, (4, 2)), zorder=0.5)
-        for row, a, b in zip(rows, x, y, strict=True):
-            ax.plot(a, b, "o", ms=8, color=colour_of(row["name"]), mec=drawing.INK, mew=0.6)
-        _named_points(ax, x, y, [r["name"] for r in rows], right)
+        colours = [SHADES[i % len(SHADES)] for i in range(len(rows))]
+        for row, a, b, colour in zip(rows, x, y, colours, strict=True):
+            ax.plot(a, b, "o", ms=8, color=colour, mec=drawing.INK, mew=0.6, label=row["name"])
+        figure.legend(loc="outside right upper", fontsize=9.5)
         ax.set_yscale("log")
         ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200) if t < high]
         ax.set_yticks(ticks, [f"{t}" for t in ticks])
@@ -148,18 +149,6 @@ def collapse(rows: Sequence[dict]) -> str:
         ax.set(xlim=(-0.05, right), ylim=(0.8, high), xlabel="Variance of reconstructions / of images, over persons",
                ylabel="Error with swapped codes / error")  # fmt: skip
         return drawing.svg(figure, "structural-collapse", "Verdicts on collapse of every fit")
-
-
-def _named_points(ax, x, y, names, right: float) -> None:
-    """Names beside points; those that would lie on one another are put together."""
-    taken: list[tuple[float, float]] = []
-    for i in np.lexsort((names, x)):
-        clash = sum(abs(x[i] - a) < 0.16 * right and abs(np.log(y[i] / b)) < 0.2 for a, b in taken)
-        taken.append((x[i], y[i]))
-        side = -1 if x[i] > 0.75 * right else 1
-        offset = (7 * side, (0, 11, -11, 22, -22)[min(clash, 4)])
-        ax.annotate(names[i], (x[i], y[i]), offset, textcoords="offset points", fontsize=9,
-                    ha="left" if side > 0 else "right", va="center")  # fmt: skip
 
 
 def trade_off(trials: pd.DataFrame, chosen: int | None) -> str:

@@ -12,7 +12,7 @@ from pydra_vae.reports import drawing
 from pydra_vae.reports.formats import fixed
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.strips import colour_bar, draw_matrix
-from pydra_vae.reports.structural_figures_fits import VAE, colour_of
+from pydra_vae.reports.structural_figures_fits import PCA, VAE
 from pydra_vae.reports.structural_tables import numbers, true
 
 CATEGORIES = ("#3488d0", "#e07b1a", "#2f9e78", "#9a6fb0", "#c8553d", "#b59a1b")
@@ -73,9 +73,10 @@ def correlations(table: pd.DataFrame, model: str, columns: Sequence[str]) -> str
         limits = Normalize(-1, 1)
         shown = draw_matrix(ax, values, matplotlib.colormaps["RdBu_r"], limits, labels, texts, empty=False)
         ax.set_aspect("auto")
-        ax.tick_params(axis="x", rotation=45)
         for tick in ax.get_xticklabels():
-            tick.set(ha="right", rotation_mode="anchor")
+            tick.set(
+                **({"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(columns) > 6 else {"rotation": 0})
+            )
         colour_bar(figure, shown, ax, "r", [-1, -0.5, 0, 0.5, 1])
         return drawing.svg(figure, name, f"Correlations of the latents of {model}")
 
@@ -177,7 +178,7 @@ def dimensions(found: Sequence[dict]) -> str:
         ax.set_xlim(left=0)
         ax.grid(False, axis="y")
         ax.set_xlabel("Dimensions")
-        ax.legend(loc="best", fontsize=9.5)
+        figure.legend(loc="outside right upper", fontsize=9.5)
         return drawing.svg(figure, "structural-dimension", "Intrinsic dimension of each space beside its controls")
 
 
@@ -192,7 +193,7 @@ def spectrum_bars(table: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> st
         axes = np.atleast_1d(figure.subplots(1, len(known), sharey=True))
         for ax, (column, title) in zip(axes, known, strict=True):
             values = np.nan_to_num(numbers(table, column))
-            look = [drawing.INPUT if name == "data" else colour_of(name) for name in names]
+            look = [drawing.INPUT if name == "data" else PCA if name.startswith("pca") else VAE for name in names]
             ax.barh(range(len(names)), values, 0.62, color=look)
             ax.set_xlabel(title)
             ax.set_yticks(range(len(names)), names)

@@ -14,6 +14,7 @@ from pydra_vae.reports.structural_figures_fits import VAE, colour_of
 from pydra_vae.reports.structural_figures_latents import latent_name
 from pydra_vae.reports.structural_tables import numbers
 
+NOTHING = "none"  # features of the mean-only model
 MARKS = {"mean": "|", "glm": "o", "svr": "s", "polynomial": "D", "spline": "^"}
 SHADES = ("#3488d0", "#e07b1a", "#2f9e78", "#9a6fb0", "#b59a1b", "#8a8a8a")
 
@@ -31,7 +32,8 @@ def regression(table: pd.DataFrame, measures: Mapping[str, str]) -> str:
     targets = [t for t in in_order(table["target"]) if t in measures]
     if not targets:
         return ""
-    features, models = in_order(table["features"], ["VAE"]), in_order(table["model"], MARKS)
+    features = sorted(in_order(table["features"]), key=lambda name: name == NOTHING)
+    models = in_order(table["model"], MARKS)
     with drawing.style("structural-regression"):
         figure = Figure(figsize=(drawing.WIDTH, 0.42 * len(features) + 1.3), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, max(len(targets), 2), sharey=True))
@@ -57,7 +59,7 @@ def _accuracies(ax, table: pd.DataFrame, measure: str, features: Sequence[str], 
     names = {"r2": "R², held-out", "auc": "AUC, held-out", "balanced_accuracy": "Balanced accuracy, held-out"}
     mark(ax, 0.5 if measure == "auc" else 0)
     ax.set_xlabel(names.get(measure, measure))
-    ax.set_yticks(range(len(features)), features)
+    ax.set_yticks(range(len(features)), ["mean only" if name == NOTHING else name for name in features])
     ax.set_ylim(len(features) - 0.5, -0.5)
     ax.grid(False, axis="y")
 
@@ -97,30 +99,36 @@ def age_gap(age: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
         return drawing.svg(figure, "structural-gap", "Gap between predicted and true age, before and after correction")
 
 
-def importance(panels: Mapping[str, tuple[Sequence, np.ndarray, np.ndarray]]) -> str:
+def importance(
+    panels: Mapping[str, tuple[Sequence, np.ndarray, np.ndarray]],
+    name: str = "structural-importance",
+    unit: str = "Importance",
+) -> str:
     """Importance of each latent, a panel a target; an ``<svg>``, or "".
 
     Parameters
     ----------
     panels : mapping
         Title to latents, their importance and its standard deviation.
+    name, unit : str
+        Of the figure and of its axis.
     """
     panels = dict(list(panels.items())[:4])
     if not panels:
         return ""
-    with drawing.style("structural-importance"):
+    with drawing.style(name):
         figure = Figure(figsize=(drawing.WIDTH, 2.6), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, max(len(panels), 2)))
         for ax, (title, (latents, values, sd)) in zip(axes, panels.items(), strict=False):
-            error = np.where(np.isfinite(sd), sd, 0)
+            error = sd if np.isfinite(sd).any() else None
             ax.bar(range(len(values)), values, 0.7, yerr=error, color=VAE, error_kw={"elinewidth": 1, "capsize": 2})
             ax.set_xticks(range(len(values)), [latent_name(z) for z in latents], fontsize=8.5, rotation=90)
             ax.set_title(title)
             ax.grid(False, axis="x")
-        axes[0].set_ylabel("Importance")
+        axes[0].set_ylabel(unit)
         for ax in axes[len(panels) :]:
             ax.axis("off")
-        return drawing.svg(figure, "structural-importance", "Importance of each latent")
+        return drawing.svg(figure, name, f"{unit} of each latent")
 
 
 def strips_of(name: str, found: Sequence[tuple[str, float]], unit: str, at: float = 0.0, wide: float = 1.0) -> str:

@@ -36,8 +36,8 @@ def _data(tables: StructuralTables) -> Iterator[Paragraph]:
         n = [f"{split.loc[split['part'] == part, 'person'].nunique()} for {name}" for part, name in
              (("train", "training"), ("validation", "validation"), ("test", "test"))]  # fmt: skip
         parts.append(
-            f"{count(len(split), 'image')} of {count(split['person'].nunique(), 'person')}: {listed(n)}; all visits of a "
-            "person lie in one part."
+            f"{count(len(split), 'image')} of {count(split['person'].nunique(), 'person')}: {listed(n)}; all visits "
+            "of a person lie in one part."
         )
     if tables.n_voxels:
         size = info.get("voxel_size_mm") or []
@@ -66,8 +66,8 @@ def _model(tables: StructuralTables) -> Iterator[Paragraph]:
     if np.isfinite(value(main, "parameters")):
         text += f" ({number(value(main, 'parameters'))} parameters)"
     text += (
-        f". Loss: the negative log likelihood of a Gaussian of the optimal variance, ½ V log {loss}, plus {pull}; divided by "
-        "the number of voxels V."
+        f". Loss: the negative log likelihood of a Gaussian of the optimal variance, ½ V log {loss}, plus {pull}; "
+        "divided by the number of voxels V."
     )
     if np.isfinite(value(main, "steps")):
         rate, batch = value(main, "learning_rate"), value(main, "batch_size")
@@ -93,11 +93,11 @@ def _judged(tables: StructuralTables) -> Iterator[Paragraph]:
     if tables.main is None:
         return
     yield (
-        "R² is 1 − SSE/SSE of the training mean over voxels of the mask and images of a part, with z = μ; its standard error is "
-        "a jackknife over persons. The KL, on training and validation images, is taken apart into mutual information, total "
-        "correlation and dimension-wise KL (Chen et al., 2018). A fit is collapsed with no active unit, a variance ratio below 0.05 "
-        "or a swap ratio below 1.1, and over-regularised with a variance ratio below 0.3, a swap ratio below 3 or fewer than "
-        "half of the latents above 0.1 nat.",
+        "R² is 1 − SSE/SSE of the training mean over voxels of the mask and images of a part, with z = μ; its "
+        "standard error is a jackknife over persons. The KL, on training and validation images, is taken apart into "
+        "mutual information, total correlation and dimension-wise KL (Chen et al., 2018). A fit is collapsed with no "
+        "active unit, a variance ratio below 0.05 or a swap ratio below 1.1, and over-regularised with a variance "
+        "ratio below 0.3, a swap ratio below 3 or fewer than half of the latents above 0.1 nat.",
         ("chen",),
     )
 
@@ -106,12 +106,13 @@ def _latents(tables: StructuralTables) -> Iterator[Paragraph]:
     told, cited = [], []
     if tables("correlations") is not None:
         told.append(
-            "Correlations take the first visit of each person; the false discovery rate is that of all latents and columns."
+            "Correlations take the first visit of each person; the false discovery rate is that of all latents and "
+            "columns."
         )
     if tables("embeddings") is not None:
         told.append(
-            "MDS, locally linear embedding (Roweis & Saul, 2000) and Isomap (Tenenbaum et al., 2000) are fitted to the training "
-            "persons, with as many dimensions as there are latents."
+            "MDS, locally linear embedding (Roweis & Saul, 2000) and Isomap (Tenenbaum et al., 2000) are fitted to "
+            "the training persons, with as many dimensions as there are latents."
         )
         cited += ["roweis", "tenenbaum"]
     if tables("dimension") is not None:
@@ -127,9 +128,10 @@ def _regression(tables: StructuralTables) -> Iterator[Paragraph]:
         return
     models = [m for m in in_order(table["model"]) if m != "mean"]
     text = (
-        f"{listed(str(t).replace('_', ' ') for t in in_order(table['target']))}: predicted by {listed(m.upper() if len(m) < 4 else m for m in models)} "
-        "in nested cross-validation by person; targets are permuted with frozen hyper-parameters for p and chance. The latents "
-        "were learnt without the targets, but on images of the training persons, so that test persons stand beside."
+        f"Regression of {listed(str(t).replace('_', ' ') for t in in_order(table['target']))} by "
+        f"{listed(m.upper() if len(m) < 4 else m for m in models)} in nested cross-validation by person; targets are "
+        "permuted with frozen hyper-parameters for p and chance. The latents were learnt without the targets, but on "
+        "images of the training persons, so that test persons stand beside."
     )
     yield text, ()
 
@@ -137,8 +139,8 @@ def _regression(tables: StructuralTables) -> Iterator[Paragraph]:
 def _joint(tables: StructuralTables) -> Iterator[Paragraph]:
     if tables("joint") is not None:
         yield (
-            "Joint models give all modalities one latent; a missing one is left out at test time. The same head on the latents "
-            "or on PCA's scores of one modality, and ridge regression, are their controls.",
+            "Joint models give all modalities one latent; a missing one is left out at test time. The same head on "
+            "the latents or on PCA's scores of one modality, and ridge regression, are their controls.",
             (),
         )
 
@@ -146,8 +148,8 @@ def _joint(tables: StructuralTables) -> Iterator[Paragraph]:
 def _visits(tables: StructuralTables) -> Iterator[Paragraph]:
     if tables("longitudinal_scores") is not None:
         yield (
-            "Repeated visits: a mixed model of each latent on age with a random intercept and slope of each person, fitted to the "
-            "training persons; other persons' next visits are predicted from their earlier ones.",
+            "Repeated visits: a mixed model of each latent on age with a random intercept and slope of each person, "
+            "fitted to the training persons; other persons' next visits are predicted from their earlier ones.",
             (),
         )
 
@@ -155,7 +157,7 @@ def _visits(tables: StructuralTables) -> Iterator[Paragraph]:
 def _networks(tables: StructuralTables) -> Iterator[Paragraph]:
     if tables.files.network_names:
         yield (
-            "Networks: frames of fMRI runs are the samples, in contiguous blocks for training, validation and test; maps are "
-            "regressions of the frames on the latents' courses.",
+            "Networks: frames of fMRI runs are the samples, in contiguous blocks for training, validation and test; "
+            "maps are regressions of the frames on the latents' courses.",
             (),
         )

@@ -46,7 +46,7 @@ def _beside(tables: StructuralTables) -> str:
     shown = [
         [name, number(size), *(fixed(value(main, c), 3) for c in columns)] for name, size, *columns in made
     ] + [["Mean image", "0", "0", "", "", fixed(value(main, "mean_ssim_test"), 3)]]  # fmt: skip
-    shown[-1][2:5] = ["0.000", fixed(None), "0.000"]
+    shown[-1][2:5] = ["0.000"] * 3
     n = f" ({count(tables.n_test, 'image')})" if tables.n_test else ""
     note = (
         f"R² = 1 − SSE/SSE of the training images' mean, inside the mask; test: unseen persons{n}. SSIM: structural "
@@ -66,13 +66,20 @@ def _figure2(tables: StructuralTables) -> list[str]:
         if images is None or len(images) < 2:
             continue
         table = read_table(tables.files.examples_tables[i]) if i < len(tables.files.examples_tables) else None
-        made.append(_inputs_over(slicer, np.asarray(images), table, str(name), tables))
+        made.append((str(name), _inputs_over(slicer, np.asarray(images), table, str(name), tables)))
     caption = (
         "Figure 2 of the tutorial again: unseen images above, their reconstructions below, from the best to the worst "
-        "reconstructed; then how each differs from the training mean, where a model that has collapsed shows "
-        f"nothing. Axial slice at {slicer.height(slicer.middle)} mm; left is left."
+        "reconstructed; then how each differs from the training mean, where a model that has collapsed shows nothing. "
+        f"Axial slice at {slicer.height(slicer.middle)} mm; left is left."
     )
-    return [figure(image, caption if not i else "", "") for i, image in enumerate(made)]
+    if not made:
+        return []
+    first, *rest = made
+    fallen = [str(fit[key]) for fit in tables.fits.to_dict("records") for key in ("name", "setting")
+              if true(fit.get("collapsed")) or true(fit.get("over_regularised"))]  # fmt: skip
+    beside = [figure(image) for name, image in rest if name in fallen]
+    others = "".join(figure(image) for name, image in rest if name not in fallen)
+    return [figure(first[1], caption), *beside, folded("The same of other fits", others)]
 
 
 def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None, name: str, tables) -> str:
@@ -94,9 +101,10 @@ def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None,
         ]
     titles = [""] * len(chosen)
     if table is not None and {"label", "kind"} <= set(table):
-        first = table[table["kind"] == "input"].reset_index(drop=True)
+        first = table[table["kind"] == "input"].reset_index(drop=True).reindex(range(n))
         r2 = numbers(first, "r2")
-        titles = [f"{first['label'][i]}\nR² {fixed(r2[i])}" for i in chosen]
+        known = first["label"].notna()
+        titles = [f"{first['label'][i]}\nR² {fixed(r2[i])}" if known[i] else "" for i in chosen]
     title = f"<h3>{escape(name)}</h3>"
     return title + picture(lines, titles, f"Images over reconstructions of {name}")
 
@@ -156,10 +164,16 @@ def losses(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
             {"name": "Mean image", "r2_test": np.zeros(1), "ssim_test": np.array([value(main, "mean_ssim_test")])}
         )
     drawn = draw.fits_beside(shown, panels) if len(shown) > 2 or len(fits) > 1 else ""
-    caption = "Every fit beside PCA and the mean image; a dot a seed. The KL and its part on mutual information are of training and validation images."
+    caption = (
+        "Every fit beside PCA and the mean image; a dot a seed. The KL and its part on mutual information are of "
+        "training and validation images."
+    )
     ceiling = value(main, "mi_ceiling")
     if np.isfinite(ceiling):
-        caption += f" The estimate of mutual information cannot exceed {fixed(ceiling, 1)} nats, the log of the number of images."
+        caption += (
+            f" The estimate of mutual information cannot exceed {fixed(ceiling, 1)} nats, the log of the number of "
+            "images."
+        )
     return [findings(found, "dssim", "mmd", "lambda"), best_at(fits), figure(drawn, caption), fit_table(fits)]
 
 
@@ -226,7 +240,8 @@ def _verdicts(tables: StructuralTables) -> str:
                       found.get("advice") or fixed(None)])  # fmt: skip
     heads = ["Fit", "Verdict", "Active|units", "KL > 0.1|latents", "Why", "What to try"]
     warned = {
-        w["text"]: name for name, path in tables.of_fits("verdicts").items() for w in read_json(path).get("warnings", [])
+        w["text"]: name for name, path in tables.of_fits("verdicts").items() for w in read_json(path).get("warnings",
+        [])
         if w.get("code") not in ("collapsed", "over_regularised", "overfitted")
     }  # fmt: skip
     notes = "".join(f'<p class="note">{escape(f"{name}: {text}.")}</p>' for text, name in warned.items())
@@ -245,8 +260,8 @@ def search(tables: StructuralTables) -> list[str]:
     chosen = chosen_row(trials, tables("chosen"))
     caption = (
         "Each dot is a trial, ± one standard error over validation persons. Right: what the latents hold of each "
-        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one. Rule: among healthy trials, "
-        "the least information whose validation R² lies within one standard error of the best."
+        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one. Rule: among healthy "
+        "trials, the least information whose validation R² lies within one standard error of the best."
     )
     drawn = draw.trade_off(trials.assign(name=np.where(bad, "bad", "")), chosen)
     return [_chosen_text(trials, chosen, int(bad.sum())), figure(drawn, caption), _trial_table(trials, chosen)]

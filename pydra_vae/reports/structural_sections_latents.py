@@ -1,4 +1,4 @@
-"""Sections of the structural page on latents: traversals, correlations, new images, other maps, dimension and shells."""
+"""Sections of the structural page on latents: traversals, correlations, new images, other maps, dimension, shells."""
 
 from collections.abc import Sequence
 
@@ -119,9 +119,9 @@ def _correlated(tables: StructuralTables) -> list[str]:
     models = in_order(table["model"])
     ours = next((m for m in models if is_ours(m)), models[0])
     caption = (
-        "Pearson's r of each latent with covariates and regional volumes, one image a person; a dot where q is below 0.05 "
-        "(Benjamini-Hochberg over all of a model's latents and columns). Of a category with two values, r counts towards "
-        "the second."
+        "Pearson's r of each latent with covariates and regional volumes, one image a person; a dot where q is below "
+        "0.05 (Benjamini-Hochberg over all of a model's latents and columns). Of a category with two values, r counts "
+        "towards the second."
     )
     left_out = table["with"].nunique() - len(columns)
     if left_out > 0:
@@ -165,8 +165,8 @@ def _scatter(tables: StructuralTables) -> list[str]:
     z = np.load(tables.files.latents, mmap_mode="r")
     if len(z) != len(covariates):
         raise ValueError(
-            f"{tables.files.latents} has {len(z)} rows but {tables.files.covariates} {len(covariates)}: "
-            "give the files of one run of the workflow"
+            f"{tables.files.latents} has {len(z)} rows but {tables.files.covariates} {len(covariates)}: give the "
+            "files of one run of the workflow"
         )
     first = ~covariates["person"].duplicated().to_numpy()
     own = table[[is_ours(m) for m in table["model"]]]
@@ -184,12 +184,17 @@ def _scatter(tables: StructuralTables) -> list[str]:
                 at = int(float(row["latent"]))
                 name = str(row["with"]).replace("_", " ")
                 panels.append((np.asarray(z[first, at], dtype=float), values, draw.latent_name(at), name))
-    caption = "Figure 3 of the tutorial again: covariates against the latent that goes with them most; a dot a person, first visits."
+    caption = (
+        "Figure 3 of the tutorial again: covariates against the latent that goes with them most; a dot a person, "
+        "first visits."
+    )
     return [figure(draw.scatter(panels), caption)]
 
 
-MEASURES = (("voxel_variance_ratio", "Voxel variance,\nof the data's"), ("voxel_mean_error", "Error of the\nmean image (SD)"),
-            ("spectrum_distance", "Distance of\nthe spectra"), ("nearest_image", "Distance to the\nnearest image"))  # fmt: skip
+MEASURES = (("voxel_variance_ratio", "Voxel variance,\nof the "
+                                     "data's"), ("voxel_mean_error", "Error of the\nmean image (SD)"),
+            ("spectrum_distance", "Distance of\nthe spectra"), ("nearest_image", "Distance to "
+                                                                                 "the\nnearest image"))  # fmt: skip
 
 
 def draws(tables: StructuralTables) -> list[str]:
@@ -197,10 +202,10 @@ def draws(tables: StructuralTables) -> list[str]:
     table, made = tables("draws"), []
     if table is not None:
         caption = (
-            "Draws from the prior and from densities fitted to the latents (decoded), beside unseen images (data), their "
-            "reconstructions, and draws from a Gaussian of PCA's scores; all against the training images. The row of the data is "
-            "what unseen images give: no draw is expected to be nearer. Decoded images lack the data's noise, so that their "
-            "variance is lower."
+            "Draws from the prior and from densities fitted to the latents (decoded), beside unseen images (data), "
+            "their reconstructions, and draws from a Gaussian of PCA's scores; all against the training images. The "
+            "row of the data is what unseen images give: no draw is expected to be nearer. Decoded images lack the "
+            "data's noise, so that their variance is lower."
         )
         made += [figure(draw.spectrum_bars(table, MEASURES), caption), _draw_table(table)]
     return [*made, *_drawn(tables), *_ways(tables)]
@@ -253,12 +258,15 @@ def _ways(tables: StructuralTables) -> list[str]:
                   zip(kinds, numbers(part, "share"), strict=True)]  # fmt: skip
     if len({len(line.cells) for line in lines}) != 1:
         return []
-    caption = "Decoded ways in a straight line between the latents of the unseen persons who differ most, their own images at both ends."
+    caption = (
+        "Decoded ways in a straight line between the latents of the unseen persons who differ most, their own images "
+        "at both ends."
+    )
     bent = numbers(table, "to_linear") if "to_linear" in table else np.array([np.nan])
     if np.isfinite(bent).any():
         caption += (
-            f" A step lies at most {fixed(100 * np.nanmax(bent), 0)} % of the whole way from the blend of both ends: 0 % "
-            "would be a linear decoder."
+            f" A step lies at most {fixed(100 * np.nanmax(bent), 0)} % of the whole way from the blend of both ends: "
+            "0 % would be a linear decoder."
         )
     return [figure(picture(lines, titles, "Images between pairs of persons"), caption)]
 
@@ -321,8 +329,8 @@ def _map_table(table: pd.DataFrame) -> str:
         how = str(table["out_of_sample"].iloc[i]) if "out_of_sample" in table else ""
         shown.append([name, number(numbers(table, "dims")[i]), *(fixed(values[c][i], 2) for c in known), how])
     note = (
-        "Over unseen persons, with neighbours looked for among the training persons. Controls: as many random directions, "
-        "and the images themselves, which is the most that any map could keep."
+        "Over unseen persons, with neighbours looked for among the training persons. Controls: as many random "
+        "directions, and the images themselves, which is the most that any map could keep."
     )
     marked = next((i for i, row in enumerate(shown) if row[0] == "VAE"), None)
     heads = ["Map", "Dimensions", *(columns[c] for c in known), "Places unseen persons by"]
@@ -336,9 +344,9 @@ def dimension(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     fragments = [findings(found, "manifold", "shell")]
     if table is not None:
         caption = (
-            "Intrinsic dimension by the two nearest neighbours (TwoNN) with its 95 % interval, and by the participation "
-            "ratio of the covariance. Hollow: controls, draws of a Gaussian of the same covariance and columns shuffled by "
-            "themselves, with the range over draws."
+            "Intrinsic dimension by the two nearest neighbours (TwoNN) with its 95 % interval, and by the "
+            "participation ratio of the covariance. Hollow: controls, draws of a Gaussian of the same covariance and "
+            "columns shuffled by themselves, with the range over draws."
         )
         fragments.append(figure(draw.dimensions(space_rows(table)), caption))
     return [*fragments, _shell_table(shells)] if shells is not None else fragments
@@ -357,9 +365,9 @@ def _shell_table(table: pd.DataFrame) -> str:
         name = str(row["space"]) + ("" if kind in ("none", "nan") else f", {kind}")
         shown.append([name, *(fixed(values[c][i], known[c][1]) for c in known)])
     note = (
-        "Appendix A, with its slips mended: r² (not r) is the sum of squares; the share of a ball's volume in a shell is "
-        "1 − (1 − ε/R)ⁿ, for the printed nε/R exceeds 1; and a Gaussian gathers at √d. Any data with many independent "
-        "directions do so: concentration by itself is no sign of a manifold."
+        "Appendix A, with its slips mended: r² (not r) is the sum of squares; the share of a ball's volume in a shell "
+        "is 1 − (1 − ε/R)ⁿ, for the printed nε/R exceeds 1; and a Gaussian gathers at √d. Any data with many "
+        "independent directions do so: concentration by itself is no sign of a manifold."
     )
     return (
         table_of(["Space", *(head for head, _ in known.values())], shown, caption="Shells")

@@ -23,7 +23,7 @@ N_SLICES = 7
 PIXELS = 150  # width of a slice
 LABELS, BARS, TOP, GAP = 1.15, 0.9, 0.3, 0.05  # inches left, right, above, between rows
 OPAQUE = 0.5  # share of the limit from which a change hides the brain behind it
-TALL, WIDE = 2.0, 1.75  # inches that a slice and a column may take at most
+TALL, WIDE, PAGE = 2.0, 1.75, 9.0  # inches that a slice, a column and a picture may take at most
 
 
 @dataclass(frozen=True)
@@ -169,26 +169,28 @@ def picture(lines: Sequence[Line], titles: Sequence[str], description: str) -> s
     columns = max(len(line.cells) for line in lines)
     shape = next(cell for cell in lines[0].cells if cell is not None).shape
     ratio = shape[0] / shape[1]
-    panel = min((WIDTH - LABELS - BARS) / max(columns, 3), TALL / ratio, WIDE)
+    panel = min((WIDTH - LABELS - BARS) / max(columns, 3), TALL / ratio, PAGE / len(lines) / ratio, WIDE)
     tall, top = panel * ratio, TOP + (0.16 if any("\n" in title for title in titles) else 0)
     total = top + len(lines) * (tall + GAP)
-    figure = Figure(figsize=(WIDTH, total), facecolor="black")
+    wide = LABELS + panel * columns + BARS
+    figure = Figure(figsize=(wide, total), facecolor="black")
     for i, line in enumerate(lines):
         bottom = (total - top - (i + 1) * (tall + GAP) + GAP) / total
         filled = [np.zeros(shape) if cell is None else cell for cell in line.cells]
-        axes = figure.add_axes((LABELS / WIDTH, bottom, panel * len(filled) / WIDTH, tall / total))
+        axes = figure.add_axes((LABELS / wide, bottom, panel * len(filled) / wide, tall / total))
         axes.imshow(np.concatenate(filled, axis=1), aspect="auto", interpolation="antialiased")
         axes.axis("off")
-        figure.text(0.1 / WIDTH, bottom + tall / 2 / total, line.label, color=PALE, fontsize=10, va="center")
+        figure.text(0.1 / wide, bottom + tall / 2 / total, line.label, color=PALE, fontsize=10, va="center")
     for j, title in enumerate(titles):
-        place = ((LABELS + (j + 0.5) * panel) / WIDTH, 1 - 0.07 / total)
+        place = ((LABELS + (j + 0.5) * panel) / wide, 1 - 0.07 / total)
         figure.text(*place, title, color=PALE, fontsize=9.5, ha="center", va="top", linespacing=1.1)
-    _bars(figure, lines, (tall + GAP, total - top, total), LABELS + panel * columns)
-    return webp(figure, description)
+    _bars(figure, lines, (tall + GAP, total - top, total), (LABELS + panel * columns) / wide)
+    # a narrow picture is not blown up to the page's width
+    return webp(figure, description).replace("<img ", f'<img style="max-width:{round(wide / WIDTH * 100)}%" ', 1)
 
 
 def _bars(figure, lines: Sequence[Line], heights: tuple[float, float, float], left: float) -> None:
-    """A bar for each run of rows with the same scale."""
+    """A bar for each run of rows with the same scale, right of a share of the width."""
     step, top, total = heights
     first = 0
     while first < len(lines):
@@ -199,7 +201,8 @@ def _bars(figure, lines: Sequence[Line], heights: tuple[float, float, float], le
             span = (last - first + 1) * step - GAP
             tall = min(0.72 * span, 1.5)
             middle = top - first * step - span / 2
-            _bar(figure, scale, ((left + 0.16) / WIDTH, (middle - tall / 2) / total, 0.11 / WIDTH, tall / total))
+            wide = figure.get_figwidth()
+            _bar(figure, scale, (left + 0.16 / wide, (middle - tall / 2) / total, 0.11 / wide, tall / total))
         first = last + 1
 
 

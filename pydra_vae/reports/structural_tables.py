@@ -86,8 +86,8 @@ class StructuralTables(Tables):
         missing = [column for column in self.needed[name].split() if column not in table]
         if len(table) and missing:
             raise ValueError(
-                f"{path} has no column {', '.join(missing)} (it has {', '.join(table.columns)}): "
-                f"give the table that belongs to {name}"
+                f"{path} has no column {', '.join(missing)} (it has {', '.join(table.columns)}): give the table that "
+                f"belongs to {name}"
             )
         return table
 
@@ -109,8 +109,8 @@ class StructuralTables(Tables):
             return None
         if self.space is not None and values.shape[-1] != self.n_voxels:
             raise ValueError(
-                f"{path} has {values.shape[-1]} voxels but the mask {self.files.mask} {self.n_voxels}: "
-                "give files of one run of the workflow"
+                f"{path} has {values.shape[-1]} voxels but the mask {self.files.mask} {self.n_voxels}: give files of "
+                "one run of the workflow"
             )
         return values
 
@@ -150,7 +150,7 @@ class StructuralTables(Tables):
     def unit(self) -> str:
         """Of the images' values, as the colour bars say it."""
         unit = str(self.json("volumes_info").get("unit", ""))
-        return {"probability": "GM" if "GM" in str(self.json("volumes_info")) else "p"}.get(unit, unit)
+        return {"probability": "p", "intensity": ""}.get(unit, unit)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
@@ -210,10 +210,10 @@ def fit_name(row: dict) -> str:
     Examples
     --------
     >>> fit_name({"model": "VAE", "setting": "MMD 2000"}), fit_name({"model": "VAE", "setting": ""})
-    ('VAE, MMD 2000', 'VAE')
+    ('VAE MMD 2000', 'VAE')
     """
     setting = str(row.get("setting") or "")
-    return f"{row['model']}, {setting}" if setting else str(row["model"])
+    return f"{row['model']} {setting}" if setting else str(row["model"])
 
 
 def value(row, column: str) -> float:

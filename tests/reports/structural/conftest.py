@@ -65,7 +65,8 @@ def write_structural(folder: Path) -> dict:
     rows = [
         {"model": model, "target": target, "kind": kind, "r": r - 0.05 * i, "r2": r**2, "best_single_r": 0.6,
          "best_latent": i, "control_r": 0.3, "n_train": 48, "n_test": 12}
-        for model, r in (("VAE KL β 10", 0.95), ("PCA-6", 0.94)) for i, target in enumerate(("ventricles", "hippocampus"))
+        for model, r in (("VAE KL β 10", 0.95), ("PCA-6", 0.94)) for i, target in enumerate(("ventricles",
+        "hippocampus"))
         for kind in ("linear", "kernel")
     ]  # fmt: skip
     fields["recovery"] = write_table(folder / "recovery.tsv", rows)
@@ -134,7 +135,8 @@ def _fits(folder: Path, images, mean, z, maps) -> dict:
         steps = np.arange(0, 501, 25)
         history = [
             {"step": int(s), "lr": 0.002, "train_r2": r2 * (1 - np.exp(-s / 90)) + 0.02,
-             "val_r2": None if s % 50 else r2 * (1 - np.exp(-s / 100)), "mmd_ratio": 0.02 if divergence == "mmd" else None,
+             "val_r2": None if s % 50 else r2 * (1 - np.exp(-s / 100)),
+             "mmd_ratio": 0.02 if divergence == "mmd" else None,
              "mmd_weight_paper": 1e5 if divergence == "mmd" else None}
             for s in steps
         ]  # fmt: skip
@@ -185,18 +187,21 @@ def _latents(folder: Path, images, mean, z, maps, rng) -> dict:
     ]  # fmt: skip
     correlations = {
         model: [
-            {"model": model, "latent": i, "with": name, "kind": kind, "type": "number", "r": r * (0.8 if i == j else 0.1),
+            {"model": model, "latent": i, "with": name, "kind": kind, "type": "number",
+            "r": r * (0.8 if i == j else 0.1),
              "rho": 0.1, "eta2": None, "f": None, "n": 60, "p": 0.001, "q": 0.004 if i == j else 0.6,
              "significant": int(i == j)}
             for i in range(K) for j, (name, kind) in enumerate(
-                [("age", "covariate"), ("score", "covariate"), ("Left_Hippocampus", "region"), ("Ventricles", "region")])
+                [("age", "covariate"), ("score", "covariate"), ("Left_Hippocampus", "region"), ("Ventricles",
+                "region")])
         ]
         for model, r in (("VAE", 1.0), ("PCA-6", 0.9))
     }  # fmt: skip
     draws = [
         {"source": source, "n": 200, "mean": 0.5, "sd": 0.05, "total": 650, "total_sd": 30,
          "voxel_mean_error": 0.1 + 0.02 * i, "voxel_variance_ratio": 1 - 0.1 * i, "variance_map_r": 0.9,
-         "spectrum_distance": 0.1 * (i + 1), "out_of_range": 0.001, "impossible": 0.0, "nearest_image": 1.0, "novelty": 1.0}
+         "spectrum_distance": 0.1 * (i + 1), "out_of_range": 0.001, "impossible": 0.0, "nearest_image": 1.0,
+         "novelty": 1.0}
         for i, source in enumerate(("data", "reconstruction", "prior", "gmm", "gaussian", "pca-gaussian"))
     ]  # fmt: skip
     drawn = [{"row": i, "source": s, "nearest_label": "sub-01", "nearest_image": 1.0} for i, s in
@@ -214,7 +219,8 @@ def _latents(folder: Path, images, mean, z, maps, rng) -> dict:
                      ("images", 1.0)) for part in ("train", "test")
     ]  # fmt: skip
     places = [
-        {"method": m, "label": f"sub-{i:02d}", "person": f"sub-{i:02d}", "part": "train", "x": z[i, 0], "y": z[i, j + 1]}
+        {"method": m, "label": f"sub-{i:02d}", "person": f"sub-{i:02d}", "part": "train", "x": z[i, 0], "y": z[i,
+        j + 1]}
         for j, m in enumerate(("PCA", "VAE", "MDS", "LLE", "Isomap")) for i in range(len(z))
     ]  # fmt: skip
     dimension = [
@@ -227,7 +233,8 @@ def _latents(folder: Path, images, mean, z, maps, rng) -> dict:
         {"space": space, "control": control, "n": 60, "dims": 6, "radius_mean": 2.35, "radius_sd": 0.7, "sqrt_d": 2.45,
          "expected_mean": 2.35, "expected_sd": 0.69, "shell_share": 0.3, "shell_share_gaussian": 0.28,
          "shell_share_ball": 0.47, "shell_share_printed": 0.6}
-        for space in ("VAE latents", "VAE latents, whitened", "PCA-6 scores, whitened") for control in ("none", "gaussian")
+        for space in ("VAE latents", "VAE latents, whitened", "PCA-6 scores, whitened") for control in ("none",
+        "gaussian")
     ]  # fmt: skip
     walks = np.concatenate([mean + v * effects[i] for i in range(K) for v in [values[:, None]]])
     return {
@@ -266,7 +273,8 @@ def _regression(folder: Path, people, z, rng) -> dict:
             classes = target == "sex"
             scores.append({
                 "features": features, "model": model, "link": "identity", "target": target, "confounds": None,
-                "metric": "auc" if classes else "r2", "n": 48, "r2": 1 - noise**2 if model != "mean" else 0.0, "r2_se": 0.05,
+                "metric": "auc" if classes else "r2", "n": 48, "r2": 1 - noise**2 if model != "mean" else 0.0,
+                "r2_se": 0.05,
                 "r": 0.8, "mae": 4.0, "auc": 0.9 - noise / 4 if classes else None,
                 "balanced_accuracy": 0.8 if classes else None, "p_permutation": None if model == "mean" else 0.0099,
                 "chance": 0.5 if classes else -0.1, "n_test": 12, "r2_test": 0.7, "p_test": 0.0099,
@@ -280,7 +288,8 @@ def _regression(folder: Path, people, z, rng) -> dict:
                 extra = {"corrected": predicted[i] - 0.1 * (y[i] - 60), "gap": 0.0} if target == "age" else {}
                 predictions.append(row | extra)
             importance += [] if model == "mean" else [
-                {"target": target, "features": features, "model": model, "latent": i, "importance": 0.3 / (i + 1), "sd": 0.02,
+                {"target": target, "features": features, "model": model, "latent": i, "importance": 0.3 / (i + 1),
+                "sd": 0.02,
                  "coefficient": 0.1 * i if model == "glm" else None} for i in range(K)
             ]  # fmt: skip
         for name, rows in zip(files, (scores, predictions, importance), strict=True):
@@ -299,11 +308,13 @@ def _joint(folder: Path, people, z, maps, mean, rng) -> dict:
     ] + [
         {"direction": f"{source} → image", "source": source, "target": "image", "method": m, "region": region, "n": 12,
          "r2": r2, "r": None, "mae": None}
-        for source, scale in (("scores", 1.0), ("both", 5.0)) for m, r in (("two-stage", 0.08), ("ridge", 0.06), ("ceiling", 0.16))
+        for source, scale in (("scores", 1.0), ("both", 5.0)) for m, r in (("two-stage", 0.08), ("ridge", 0.06),
+        ("ceiling", 0.16))
         for region, r2 in (("whole", scale * r), ("planted", 2 * scale * r))
     ]  # fmt: skip
     predictions = [
-        {"label": people[i][0], "person": people[i][0], "score": "score", "source": "image", "method": m, "observed": y[j],
+        {"label": people[i][0], "person": people[i][0], "score": "score", "source": "image", "method": m,
+        "observed": y[j],
          "predicted": y[j] + e * 4 * rng.standard_normal()}
         for m, e in methods.items() for j, i in enumerate(test)
     ]  # fmt: skip
@@ -321,18 +332,20 @@ def _joint(folder: Path, people, z, maps, mean, rng) -> dict:
 
 def _visits(folder: Path, maps, mean) -> dict:
     scores = [
-        {"method": m, "part": "test", "region": region, "mse": 0.001 * r, "ratio_to_carry_forward": r, "ci_low": r - 0.08,
-         "ci_high": r + 0.08, "p": 0.01, "n": 18}
-        for region, scale in (("whole", 1.0), ("most changed", 0.7))
-        for m, r in (("carry forward", 1.0), ("last + decoded difference", 0.8 * scale), ("decoded", 1.4 * scale),
-                     ("voxelwise slope", 0.9 * scale))
+        {"method": m, "region": region, "mse": 0.001 * r, "ratio_to_carry_forward": r, "ratio_low": r - 0.08,
+         "ratio_high": r + 0.08, "p": 0.01, "n": 18}
+        for region, scale in (("whole", 1.0), ("changing", 0.7))
+        for m, r in (("carry_forward", 1.0), ("decoded_difference", 0.8 * scale), ("decoded_prediction", 1.4 * scale),
+                     ("voxel_slope", 0.9 * scale))
     ]  # fmt: skip
     coefficients = [
         {"latent": i, "intercept": 0.0, "slope_per_year": 0.05 / (i + 1), "se": 0.01, "p": 0.001 * (i + 1), "q": 0.01,
          "sd_intercept": 1.0, "sd_slope": 0.02}
         for i in range(K)
     ]  # fmt: skip
-    frozen = [{"latent": i, "frozen": i, "loss": 0.1 / (i + 1)} for i in range(K)]
+    frozen = [
+        {"latent": i, "region": region, "loss": 0.1 / (i + 1)} for region in ("whole", "changing") for i in range(K)
+    ]
     ages = np.linspace(50, 80, 4)
     images = mean + (ages[:, None] - 50) / 30 * maps[0]
     return {
@@ -341,7 +354,8 @@ def _visits(folder: Path, maps, mean) -> dict:
         "longitudinal_frozen": write_table(folder / "frozen.tsv", frozen),
         "progression": save_array(folder / "progression.npy", images),
         "progression_table": write_table(
-            folder / "progression.tsv", [{"age": a, "row": i} for i, a in enumerate(ages)]
+            folder / "progression.tsv",
+            [{"row": i, "kind": "between", "age": a, "years": a - 50} for i, a in enumerate(ages)],
         ),
     }
 
@@ -360,7 +374,8 @@ def _networks(folder: Path, mask, maps, rng) -> dict:
     ]  # fmt: skip
     courses, task = [], []
     for name in names:
-        rows = [{"model": name, "component": c + 1, "run": 0, "frame": t, "value": np.sin(t / (c + 3))} for c in range(3)
+        rows = [{"model": name, "component": c + 1, "run": 0, "frame": t, "value": np.sin(t / (c + 3))}
+        for c in range(3)
                 for t in range(60)]  # fmt: skip
         courses.append(write_table(folder / f"courses-{name}.tsv", rows))
         rows = [

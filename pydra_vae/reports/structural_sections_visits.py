@@ -1,0 +1,301 @@
+"""Sections of the structural page on repeated visits, functional networks and planted truth."""
+
+import numpy as np
+import pandas as pd
+from markupsafe import escape
+
+from pydra_vae.bids.tables import read_table
+from pydra_vae.reports import structural_figures_models as draw
+from pydra_vae.reports.brains import robust_limit
+from pydra_vae.reports.formats import count, fixed, number
+from pydra_vae.reports.group_findings import Claim
+from pydra_vae.reports.group_tables import in_order, rows
+from pydra_vae.reports.group_words import findings, folded, table_of
+from pydra_vae.reports.pages import figure
+from pydra_vae.reports.structural_claims_latents import best_model
+from pydra_vae.reports.structural_claims_models import (
+    METHODS,
+    WHOLE,
+    longitudinal_rows,
+)
+from pydra_vae.reports.structural_figures_latents import latent_name
+from pydra_vae.reports.structural_slices import Scale, Slicer, picture
+from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
+
+NETWORKS = 6  # components of a model that are drawn
+PANELS = 4
+SHOWN = 3  # ages of each progression
+
+
+def longitudinal(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
+    """Errors on the next visit, what each latent's slope is worth, and images along age."""
+    scores = longitudinal_rows(tables)
+    if not scores and tables("longitudinal_coefficients") is None:
+        return []
+    ordered = sorted(scores, key=lambda row: row["region"] != "")
+    shown = [(_place(row), row["ratio"], row["low"], row["high"]) for row in ordered]
+    caption = (
+        "Error on the next visit of persons who had no part in the fit, over that of carrying their last visit "
+        "forward (1), with its interval over persons. A decoder loses detail that the last visit has, so that adding "
+        "the decoded difference to that visit differs from decoding."
+    )
+    ratio = draw.intervals("structural-visits", shown, "Error, over that of the last visit", 1.0)
+    return [
+        findings(found, "trajectory"),
+        figure(ratio, caption),
+        _visit_table(scores),
+        *_frozen(tables),
+        *_progression(tables),
+        _slopes(tables),
+    ]
+
+
+def _place(row: dict) -> str:
+    name = METHODS.get(str(row["method"]), str(row["method"]).replace("_", " "))
+    return f"{name}, {row['region']} voxels" if row["region"] else name
+
+
+def _visit_table(scores: list[dict]) -> str:
+    shown = [
+        [_place(row), number(value(row, "mse")), fixed(row["ratio"]), f"{fixed(row['low'])} to {fixed(row['high'])}",
+         number(value(row, "p"), 2), number(value(row, "n"))]
+        for row in scores
+    ]  # fmt: skip
+    return table_of(["Prediction", "MSE", "Ratio|to the last visit", "Interval", "p|signs flipped", "n"], shown)
+
+
+def _frozen(tables: StructuralTables) -> list[str]:
+    table = tables("longitudinal_frozen")
+    if table is None or not np.isfinite(numbers(table, "loss")).any():
+        return []
+    found = {}
+    for region in in_order(text_column(table, "region")):
+        part = table[text_column(table, "region") == region]
+        title = "Whole brain" if region in WHOLE else f"{region} voxels".capitalize()
+        found[title] = (part["latent"].tolist(), numbers(part, "loss"), np.full(len(part), np.nan))
+    caption = (
+        "What the prediction loses, in units of the last visit's error, when one latent does not change: the impact "
+        "of each latent's slope. Below 0: its slope does harm."
+    )
+    return [figure(draw.importance(found, "structural-frozen", "Loss, slope frozen"), caption)]
+
+
+def _progression(tables: StructuralTables) -> list[str]:
+    images, table = tables.array("progression"), tables("progression_table")
+    if images is None or table is None or tables.space is None:
+        return []
+    slicer, changes, labels = Slicer(tables.space), [], []
+    for kind in in_order(text_column(table, "kind")):
+        part = table[text_column(table, "kind") == kind]
+        at, ages = part["row"].to_numpy(dtype=int), numbers(part, "age")
+        if len(at) < 2:
+            continue
+        first = np.asarray(images[at[0]], dtype=float)
+        for i in np.unique(np.linspace(1, len(at) - 1, min(SHOWN, len(at) - 1)).round().astype(int)):
+            changes.append(np.asarray(images[at[i]], dtype=float) - first)
+            what = {"between": "Between persons\n", "within": "Within a person\n"}.get(kind, "")
+            labels.append(f"{what}{_years(ages[0])} to {_years(ages[i])}")
+    if not changes:
+        return []
+    limit = robust_limit(*changes, quantile=0.99)
+    scale = Scale((-limit, limit), "RdBu_r", tables.unit, over=True)
+    lines = [slicer.row(change, label, scale) for change, label in zip(changes, labels, strict=True)]
+    caption = (
+        "Decoded images along age: change against the first age, on the mean training image. Between: average persons "
+        "of different ages at their first visit. Within: one person over the years that were observed; the two need "
+        "not agree."
+    )
+    return [figure(picture(lines, slicer.titles(), "Progression along age"), caption)]
+
+
+def _years(age: float) -> str:
+    return fixed(age, 0 if abs(age) >= 20 else 1)
+
+
+def _slopes(tables: StructuralTables) -> str:
+    table = tables("longitudinal_coefficients")
+    if table is None:
+        return ""
+    columns = {"slope_per_year": ("Slope|a year", 4), "se": ("±", 4), "p": ("p", -1), "q": ("q", -1),
+               "sd_intercept": ("SD|of persons", 2), "sd_slope": ("SD|of their slopes", 4)}  # fmt: skip
+    known = {c: v for c, v in columns.items() if c in table and np.isfinite(numbers(table, c)).any()}
+    values = {c: numbers(table, c) for c in known}
+    shown = [
+        [latent_name(z), *(number(values[c][i], 2) if d < 0 else fixed(values[c][i], d) for c, (_, d) in known.items())]
+        for i, z in enumerate(table["latent"])
+    ]  # fmt: skip
+    return folded(
+        "Mixed model of each latent on age", table_of(["Latent", *(head for head, _ in known.values())], shown)
+    )
+
+
+def networks(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
+    """Maps, courses and overlap of the components of each model."""
+    files = tables.files
+    overlap, best = tables("network_overlap"), tables("network_best")
+    if not files.network_names and overlap is None:
+        return []
+    maps = [part for name, path in zip(files.network_names, files.network_maps, strict=False)
+            for part in _network_maps(tables, str(name), np.load(path, mmap_mode="r"), best)]  # fmt: skip
+    return [
+        findings(found, "networks"),
+        _fit_of_frames(tables),
+        *maps,
+        _overlap(best),
+        *_courses(tables, best),
+        _task(tables),
+    ]
+
+
+def _fit_of_frames(tables: StructuralTables) -> str:
+    table = tables("network_scores")
+    if table is None:
+        return ""
+    row = table.iloc[0]
+    k = int(value(row, "k"))
+    beside = [f"PCA-{size} {fixed(value(row, c), 3)}" for size, c in ((k, "pca_r2_test"), (2 * k, "pca2_r2_test"))
+              if np.isfinite(value(row, c))]  # fmt: skip
+    text = f"Frames of unseen blocks: R² {fixed(value(row, 'r2_test'), 3)} with {count(k, 'latent')}" + (
+        f"; {', '.join(beside)}" if beside else ""
+    )
+    return f"<p>{escape(text)}.</p>"
+
+
+def _served(best: pd.DataFrame | None, name: str) -> dict[int, str]:
+    """Component (from 0) to the network that it serves best."""
+    if best is None or "component" not in best:
+        return {}
+    part = rows(best, model=name)
+    part = part.assign(size=np.abs(numbers(part, "r"))).sort_values("size", ascending=False, kind="stable")
+    served: dict[int, str] = {}
+    for row in part.to_dict("records"):
+        at = value(row, "component")
+        if np.isfinite(at):
+            served.setdefault(int(at) - 1, f"{row['network']}, r {fixed(row['r'])}")
+    return served
+
+
+def _network_maps(tables: StructuralTables, name: str, maps: np.ndarray, best: pd.DataFrame | None) -> list[str]:
+    space = tables.network_space
+    if space is None or not len(maps):
+        return []
+    if maps.shape[1] != int(np.count_nonzero(space.mask)):
+        raise ValueError(
+            f"the maps of {name} have {maps.shape[1]} voxels but the mask {int(np.count_nonzero(space.mask))}: give "
+            "the mask of the recording (network_mask)"
+        )
+    slicer, served = Slicer(space), _served(best, name)
+    chosen = [*served, *(i for i in range(len(maps)) if i not in served)][:NETWORKS]
+    lines = []
+    for i in chosen:
+        limit = robust_limit(np.asarray(maps[i]), quantile=0.995)
+        scale = Scale((-limit, limit), "RdBu_r", "z", over=True)
+        label = f"{i + 1}" + (f"\n{served[i].replace('_', ' ').replace(', ', chr(10))}" if i in served else "")
+        lines.append(slicer.row(maps[i], label, scale))
+    caption = (
+        f"{escape(name)}: components"
+        + (", those first that serve a network best" if served else "")
+        + ", on the mean image; each with its own scale. The sign of a component means nothing."
+    )
+    return [figure(picture(lines, slicer.titles(), f"Components of {name}"), caption)]
+
+
+def _overlap(best: pd.DataFrame | None) -> str:
+    if best is None:
+        return ""
+    shown = []
+    for network in in_order(best["network"]):
+        for row in rows(best, network=network).to_dict("records"):
+            shown.append([str(network).replace("_", " "), str(row["model"]), number(value(row, "component")),
+            fixed(value(row, "r")),
+                          fixed(value(row, "dice")), number(value(row, "p_best"), 2), fixed(value(row, "r_all")),
+                          fixed(value(row, "r_all_null"))])  # fmt: skip
+    heads = ["Network", "Model", "Component", "r", "Dice", "p|random maps", "r|all components", "Random maps|r, all"]
+    note = (
+        "The component of each model that agrees most with a network; p against the largest |r| of random maps of the "
+        "same smoothness with all components."
+    )
+    return table_of(heads, shown, text=(0, 1), caption="Overlap with known networks") + f'<p class="note">{note}</p>'
+
+
+def _courses(tables: StructuralTables, best: pd.DataFrame | None) -> list[str]:
+    panels = []
+    for name, path in zip(tables.files.network_names, tables.files.network_courses, strict=False):
+        table = read_table(path)
+        if not {"component", "frame", "value"} <= set(table) or not len(table):
+            continue
+        if "run" in table:
+            table = rows(table, run=table["run"].iloc[0])
+        served = _served(best, str(name))
+        for i in [*served, *range(3)][:2]:
+            course = table[numbers(table, "component") == i + 1].sort_values("frame")
+            if len(course):
+                panels.append(
+                    (
+                        f"{name}: component {i + 1}" + (f" ({served[i]})" if i in served else ""),
+                        numbers(course, "value"),
+                    )
+                )
+    caption = "Time courses of some components, the first run; the first 200 frames."
+    return [figure(draw.courses(panels[:6]), caption)]
+
+
+def _task(tables: StructuralTables) -> str:
+    table = tables("network_task")
+    if table is None:
+        return ""
+    shown = []
+    for condition in in_order(table["condition"]):
+        for model in in_order(text_column(table, "model")):
+            part = table[(table["condition"] == condition) & (text_column(table, "model") == model)]
+            best = best_model(part.assign(size=np.abs(numbers(part, "r"))), "size")
+            if best:
+                shown.append([str(condition), model, number(value(best, "component")), fixed(value(best, "r")),
+                              fixed(value(best, "chance")), number(value(best, "p_any"), 2)])  # fmt: skip
+    heads = ["Condition", "Model", "Component", "r", "Chance|best of all", "p|shifts, of all"]
+    return table_of(heads, shown, text=(0, 1), caption="Components and the task")
+
+
+def planted(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
+    """How much of the planted factors the features tell."""
+    table = tables("recovery")
+    if table is None:
+        return []
+    kinds = in_order(text_column(table, "kind"))
+    shown = []
+    for target in in_order(table["target"]):
+        for model in in_order(table["model"]):
+            part = rows(table, target=target, model=model)
+            by = {kind: part[text_column(part, "kind") == kind] for kind in kinds}
+            first = part.iloc[0] if len(part) else None
+            r = [fixed(value(by[kind].iloc[0], "r")) if len(by[kind]) else fixed(None) for kind in kinds]
+            shown.append(
+                [
+                    str(target).replace("_", " "),
+                    str(model),
+                    *r,
+                    fixed(value(first, "best_single_r")),
+                    fixed(value(first, "control_r")),
+                ]
+            )
+    heads = [
+        "Planted",
+        "Features",
+        *(f"r|{kind or 'all features'}" for kind in kinds),
+        "|r||best single".replace("|r||", "Best single||r| "),
+        "Shuffled|95 %",
+    ]
+    heads[-2] = "Best single|latent"
+    strips = [(f"{t}: {m}", float(np.nanmax([*numbers(rows(table, target=t, model=m), "r"), np.nan])))
+              for t in in_order(table["target"]) for m in in_order(table["model"])
+              if np.isfinite(numbers(rows(table, target=t, model=m), "r")).any()]  # fmt: skip
+    caption = (
+        "r between a planted factor and its prediction from all features together, on unseen persons; the better of "
+        "both regressions."
+    )
+    drawn = (
+        draw.strips_of("structural-planted", [(n.replace("_", " "), v) for n, v in strips], "r, unseen persons")
+        if len(strips) <= 24
+        else ""
+    )
+    return [findings(found, "combination"), figure(drawn, caption), table_of(heads, shown, text=(0, 1))]
