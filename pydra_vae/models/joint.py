@@ -9,7 +9,9 @@ the exact posterior where modalities are independent given z and every q(z | x_m
 arXiv 1802.05335, with the prior divided out of each expert), or as the *mean* of the moments. A modality that is
 missing leaves both untouched, so a score is predicted from an image alone, and an image from scores alone, by the same
 network. Vázquez-García et al. (2025), applications 1 and 2, ask for such a joint encoder and decoder and give neither
-its fusion nor its likelihoods: those are our choice.
+its fusion nor its likelihoods: those are our choice. Experts are diagonal: where two modalities tell a *sum* of
+dimensions (a score of both images, beside one of them), no product of theirs can say what is left for the other, and a
+regression on both side by side does better; ScoreJoint prints it.
 
 Encoders and decoders are a linear map beside a small network whose output starts at zero, so that a training can start
 at the linear solution (`training.joint_start`) and step 0 is among the candidates for the best.
@@ -25,7 +27,6 @@ from torch.nn import functional as F
 
 SLOPE = 0.2  # of the leaky ReLU, as in the image networks
 LOWEST = -6.0  # log σ²: no expert is surer than a standard deviation of .05
-FEW = 1e-8  # keeps divisions by a surplus precision of zero finite
 
 Posterior = tuple[Tensor, Tensor]
 
@@ -125,7 +126,7 @@ class VectorEncoder(nn.Module):
         """Posterior (B, K) of standardised values x (B, n); `given` (B, n) is 1 where a value is there, else 0."""
         inputs = torch.cat([x * given, given], -1)
         # log σ² in (LOWEST, 0): no wider than the prior
-        return self.mean(inputs), LOWEST * torch.sigmoid(self.spread(inputs))
+        return self.mean(inputs).float(), LOWEST * torch.sigmoid(self.spread(inputs).float())
 
 
 class JointVae(nn.Module):
@@ -182,10 +183,10 @@ class JointVae(nn.Module):
     def decode_one(self, name: str, z: Tensor) -> Tensor:
         """The mean of p(x_m | z), (B, n)."""
         if name == "scores":
-            return torch.cat([head(z) for head in self.heads], -1)
+            return torch.cat([head(z) for head in self.heads], -1).float()
         if name == "image" and self.image is not None:
             return self.image.decode(z)
-        return self.decoders[name](z)
+        return self.decoders[name](z).float()
 
     def decode(self, z: Tensor) -> dict[str, Tensor]:
         """The mean of every modality."""

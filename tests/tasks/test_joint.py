@@ -120,7 +120,7 @@ def test_each_score_is_told_by_the_modality_that_holds_its_factor(two):
 def test_images_are_decoded_from_scores_where_the_factor_lies(two):
     table = read_table(two[1].scores)
     found = {r: figure(table, "scores → image", "two-stage", r).r2 for r in ("whole", "planted", "related")}
-    assert 0.2 < found["whole"] < found["planted"]
+    assert figure(table, "scores → image", "ridge").r2 - 0.05 < found["whole"] < found["planted"]
     assert found["whole"] < figure(table, "scores → image", "planted factors").r2
     assert figure(table, "scores → image", "ceiling").r2 > 0.8
     assert figure(table, "functional → image", "two-stage").r2 > 0.2
