@@ -111,6 +111,7 @@ def _r2_error(table: pd.DataFrame, ours: dict) -> float:
 def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
     table = joint_rows(tables)
     of = table[(table["target"] == "image") & ~table["source"].isin(["both", "all", "image"])]
+    of = of[~of["source"].astype(str).str.contains(" + ", regex=False)]
     for source in in_order(of["source"]):
         part = rows(of, source=source)
         whole, inner = part[part["region"].isin(WHOLE)], part[~part["region"].isin(WHOLE)]
@@ -201,8 +202,9 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
     linear = min((row for row in found if linear_slope(row["method"])), key=lambda row: row["ratio"], default=None)
     plain = next((row for row in found if row["method"] == "decoded_prediction"), None)
     p = value(ours, "p")
-    below = ours["high"] < 1 if np.isfinite(ours["high"]) else p < ALPHA and ours["ratio"] < 1
-    above = ours["low"] > 1 if np.isfinite(ours["low"]) else p < ALPHA and ours["ratio"] > 1
+    sure = not p >= ALPHA  # unknown is no doubt
+    below = ours["ratio"] < 1 and not ours["high"] >= 1 and sure
+    above = ours["ratio"] > 1 and not ours["low"] <= 1 and sure
     matched = linear is not None and linear["ratio"] <= ours["ratio"] + FLOOR
     verdict = (ALSO if matched else AGREES) if below else DIFFERS if above else OPEN
     text = (
@@ -217,9 +219,9 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
         "last visit: 1" + (f"; {METHODS.get(linear['method'], linear['method'])}: "
                            f"{fixed(linear['ratio'])}" if linear else ""),
         Finding(f"{text}.", verdict),
-        "The error on the next visit, over that of carrying the last one forward, has an interval below 1 (without "
-        f"one: p < {ALPHA:g}); “its control does as well” where slopes of voxels or of PCA's scores reach the same "
-        f"ratio within {FLOOR:g}.",
+        "The error on the next visit, over that of carrying the last one forward, has an interval below 1, and signs "
+        f"flipped over persons give p < {ALPHA:g}; “its control does as well” where slopes of voxels or of PCA's "
+        f"scores reach the same ratio within {FLOOR:g}.",
     )  # fmt: skip
 
 

@@ -121,7 +121,14 @@ def importance(
         axes = np.atleast_1d(figure.subplots(1, max(len(panels), 2)))
         for ax, (title, (latents, values, sd)) in zip(axes, panels.items(), strict=False):
             error = sd if np.isfinite(sd).any() else None
-            ax.bar(range(len(values)), values, 0.7, yerr=error, color=VAE, error_kw={"elinewidth": 1, "capsize": 2})
+            ax.bar(
+                range(len(values)),
+                values,
+                0.7,
+                yerr=error,
+                color=VAE,
+                error_kw={"elinewidth": 1, "capsize": 2, "ecolor": drawing.INK},
+            )
             ax.set_xticks(range(len(values)), [latent_name(z) for z in latents], fontsize=8.5, rotation=90)
             ax.set_title(title)
             ax.grid(False, axis="x")

@@ -61,12 +61,15 @@ def _figure2(tables: StructuralTables) -> list[str]:
     if tables.space is None:
         return []
     made, slicer = [], Slicer(tables.space)
-    for i, name in enumerate(tables.files.example_names):
+    fallen = [str(fit[key]) for fit in tables.fits.to_dict("records") for key in ("name", "setting")
+              if true(fit.get("collapsed")) or true(fit.get("over_regularised"))]  # fmt: skip
+    for i, name in enumerate(tables.files.example_names[: len(tables.files.examples)]):
         images = tables.images(tables.files.examples[i])
         if images is None or len(images) < 2:
             continue
         table = read_table(tables.files.examples_tables[i]) if i < len(tables.files.examples_tables) else None
-        made.append((str(name), _inputs_over(slicer, np.asarray(images), table, str(name), tables)))
+        whole = not made or str(name) in fallen
+        made.append((str(name), _inputs_over(slicer, np.asarray(images), table, str(name), tables, whole)))
     caption = (
         "Figure 2 of the tutorial again: unseen images above, their reconstructions below, from the best to the worst "
         "reconstructed; then how each differs from the training mean, where a model that has collapsed shows nothing. "
@@ -75,14 +78,13 @@ def _figure2(tables: StructuralTables) -> list[str]:
     if not made:
         return []
     first, *rest = made
-    fallen = [str(fit[key]) for fit in tables.fits.to_dict("records") for key in ("name", "setting")
-              if true(fit.get("collapsed")) or true(fit.get("over_regularised"))]  # fmt: skip
     beside = [figure(image) for name, image in rest if name in fallen]
     others = "".join(figure(image) for name, image in rest if name not in fallen)
     return [figure(first[1], caption), *beside, folded("The same of other fits", others)]
 
 
-def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None, name: str, tables) -> str:
+def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None, name: str, tables, whole: bool) -> str:
+    """One fit; only the differences from the mean where not the whole is wanted."""
     n = len(images) // 2
     chosen = np.unique(np.linspace(0, n - 1, min(SHOWN, n)).round().astype(int))
     inputs, outputs = images[chosen], images[n + chosen]
@@ -95,6 +97,7 @@ def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None,
         apart = inputs - tables.mean
         limit = float(np.quantile(np.abs(apart), 0.98)) or 1.0
         bent = Scale((-limit, limit), "RdBu_r", tables.unit)
+        lines = lines if whole else []
         lines += [
             Line([slicer.cut(x - tables.mean, slicer.middle, bent) for x in values], label, bent)
             for label, values in (("Image −\nmean", inputs), ("Reconstr. −\nmean", outputs))
@@ -144,12 +147,8 @@ def losses(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     fits = tables.fits
     if not len(fits):
         return []
-    panels = [
-        ("r2_test", "R², test"),
-        ("ssim_test", "SSIM, test"),
-        ("mi", "Mutual information (nats)"),
-        ("kl", "KL (nats)"),
-    ]
+    mi, told = _information_column(fits)
+    panels = [("r2_test", "R², test"), ("ssim_test", "SSIM, test"), (mi, told), ("kl", "KL (nats)")]
     shown = [
         {"name": name, **{column: numbers(rows(fits, name=name), column) for column, _ in panels}}
         for name in fits["name"].drop_duplicates()
@@ -169,20 +168,27 @@ def losses(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
         "training and validation images."
     )
     ceiling = value(main, "mi_ceiling")
-    if np.isfinite(ceiling):
+    if mi == "mi_gaussian":
         caption += (
-            f" The estimate of mutual information cannot exceed {fixed(ceiling, 1)} nats, the log of the number of "
-            "images."
+            " Mutual information is that of a Gaussian aggregate posterior: the plain estimate in the table cannot "
+            f"exceed {fixed(ceiling, 1)} nats, the log of the number of images."
         )
     return [findings(found, "dssim", "mmd", "lambda"), best_at(fits), figure(drawn, caption), fit_table(fits)]
+
+
+def _information_column(fits: pd.DataFrame) -> tuple[str, str]:
+    """The column of mutual information that has no ceiling, where it is known, and its title."""
+    if np.isfinite(numbers(fits, "mi_gaussian")).any():
+        return "mi_gaussian", "Mutual information,\nGaussian (nats)"
+    return "mi", "Mutual information (nats)"
 
 
 def best_at(fits: pd.DataFrame) -> str:
     """Which fit is best at what; "" of one fit."""
     if len(fits) < 2:
         return ""
-    told = []
-    for column, name in (("r2_test", "R²"), ("ssim_test", "SSIM"), ("mi", "mutual information")):
+    told, (mi, _) = [], _information_column(fits)
+    for column, name in (("r2_test", "R²"), ("ssim_test", "SSIM"), (mi, "mutual information")):
         values = numbers(fits, column)
         if np.isfinite(values).any():
             best = int(np.nanargmax(values))

@@ -13,7 +13,7 @@ from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.pages import figure
-from pydra_vae.reports.structural_claims_latents import is_ours, space_rows
+from pydra_vae.reports.structural_claims_latents import is_ours, is_pca, space_rows
 from pydra_vae.reports.structural_slices import Line, Scale, Slicer, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, true, value
 
@@ -148,7 +148,8 @@ def _strongest(table: pd.DataFrame, models: Sequence[str]) -> str:
                 continue
             row = part.iloc[int(np.nanargmax(size))]
             star = " *" if true(row.get("significant")) else ""
-            cells.append(f"{fixed(np.nanmax(size))} ({draw.latent_name(row['latent'])}){star}")
+            name = draw.latent_name(row["latent"]).replace("z", "PC" if is_pca(model) else "z")
+            cells.append(f"{fixed(np.nanmax(size))} ({name}){star}")
             first = float(np.nanmax(size)) if not np.isfinite(first) else first
         found.append((first, [str(column).replace("_", " "), *cells]))
     found = [cells for first, cells in sorted(found, key=lambda pair: -np.nan_to_num(pair[0]))[:TOP]]

@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from pydra_vae.reports import structural_figures_models as draw
 from pydra_vae.reports.brains import robust_limit
-from pydra_vae.reports.formats import fixed, number
+from pydra_vae.reports.formats import fixed, listed, number
 from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.group_words import findings, folded, table_of
@@ -79,9 +79,9 @@ def regression_table(table: pd.DataFrame, measure: str) -> str:
         if c in table and np.isfinite(numbers(table, c)).any()
     ]
     people = f" ({', '.join(f'{m} {w}' for m, w in zip(n, ('persons', 'test persons'), strict=False))})" if n else ""
-    confounds = [c for c in dict.fromkeys(text_column(table, "confounds")) if c]
+    confounds = in_order(c for cell in text_column(table, "confounds") for c in cell.split())
     title = f"{str(table['target'].iloc[0]).replace('_', ' ')}{people}" + (
-        f", without {', '.join(confounds)}" if confounds else ""
+        f", without {listed(confounds)}" if confounds else ""
     )
     made = table_of(["Features", "Model", *(heads[c] for c in known)], shown, marked=marked, text=(0, 1))
     return folded(f"Predicting {title}: every model", made)

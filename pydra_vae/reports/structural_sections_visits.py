@@ -57,11 +57,14 @@ def _place(row: dict) -> str:
 
 def _visit_table(scores: list[dict]) -> str:
     shown = [
-        [_place(row), number(value(row, "mse")), fixed(row["ratio"]), f"{fixed(row['low'])} to {fixed(row['high'])}",
-         number(value(row, "p"), 2), number(value(row, "n"))]
+        [_place(row | {"region": ""}), row["region"] or "whole", number(value(row, "mse")), fixed(row["ratio"]),
+         f"{fixed(row['low'])} to {fixed(row['high'])}", number(value(row, "p"), 2), number(value(row, "n")),
+         fixed(value(row, "ratio_test"))]
         for row in scores
     ]  # fmt: skip
-    return table_of(["Prediction", "MSE", "Ratio|to the last visit", "Interval", "p|signs flipped", "n"], shown)
+    heads = ["Prediction", "Voxels", "MSE", "Ratio|to the last visit", "Interval|95 %", "p|signs flipped", "n|visits",
+             "Ratio|test persons"]  # fmt: skip
+    return folded("Every prediction", table_of(heads, shown, text=(0, 1)))
 
 
 def _frozen(tables: StructuralTables) -> list[str]:

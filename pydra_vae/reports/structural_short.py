@@ -10,10 +10,10 @@ from pydra_vae.reports.structural_rules import Judged
 from pydra_vae.reports.structural_tables import StructuralTables, value
 
 WORDS = {
-    AGREES: "hold here beyond their control",
-    ALSO: "hold for the control as well",
-    DIFFERS: "do not hold here",
-    OPEN: "stay open",
+    AGREES: ("holds here beyond its control", "hold here beyond their control"),
+    ALSO: ("holds for the control as well", "hold for the control as well"),
+    DIFFERS: ("does not hold here", "do not hold here"),
+    OPEN: ("stays open", "stay open"),
 }
 
 
@@ -31,7 +31,7 @@ def in_short(found: Sequence[Judged], tables: StructuralTables) -> str:
         parts.append(f"{text}; {', '.join(beside)}" if beside else text)
     verdicts = [claim.finding.verdict for claim in found]
     n = [(verdicts.count(verdict), words) for verdict, words in WORDS.items()]
-    told = [f"{count} {words}" for count, words in n if count]
+    told = [f"{count} {one if count == 1 else many}" for count, (one, many) in n if count]
     if told:
         parts.append(f"of {len(found)} claims of the tutorial, {listed(told)}")
     return f"In short: {'; '.join(parts)}." if parts else ""
