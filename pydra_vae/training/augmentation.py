@@ -5,6 +5,9 @@ the middle of the mask's box; `mix` replaces every second image by (1 − a) x_i
 a uniform in [0, 1]. The moved, mirrored or mixed image is input and target. `noise` adds Gaussian noise to the input
 only, so that the model learns to take it away. Where a moved voxel comes from outside the mask, the mean of the
 training images stands.
+
+Images in one space are alike in place and not symmetric: on simulated ones, 300 steps reached R² .87 with none, mix or
+noise, .84 with flip and .64 with shift. The last two are for images that are not well aligned.
 """
 
 from math import prod

@@ -23,7 +23,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pydra_vae.models.divergences import free_bits_kl
 from pydra_vae.models.losses import gaussian_kl, prior_mmd, reparameterise
@@ -163,13 +162,11 @@ class VolumeElbo(nn.Module):
         return torch.where(sources == OUTSIDE, self.model.mean, x.gather(1, sources.clamp_min(0)))
 
     def _dissimilarity(self, x: Tensor, px: Tensor) -> Tensor:
-        """Mean over draws; boxes are surrounded by 0, so that the window's centre reaches every voxel of the mask."""
-        margin, n_draws = [self.loss.ssim_window // 2] * 6, px.shape[1]
-        truth = self.model.in_box(x.repeat_interleave(n_draws, 0))
-        boxes = [functional.pad(box, margin) for box in (truth, self.model.in_box(px.flatten(0, 1)))]
-        mask = functional.pad(self.model.mask, margin)
-        options = {"window": self.loss.ssim_window, "mask": mask, "kind": self.loss.dssim}
-        return dssim(*boxes, self.loss.data_range, **options).unflatten(0, (-1, n_draws)).mean(1)
+        """Mean over draws, over the mask's voxels; 0 surrounds the box, so that every one has its window."""
+        n_draws = px.shape[1]
+        boxes = [self.model.in_box(image) for image in (x.repeat_interleave(n_draws, 0), px.flatten(0, 1))]
+        options = {"window": self.loss.ssim_window, "mask": self.model.mask, "kind": self.loss.dssim}
+        return dssim(*boxes, self.loss.data_range, **options, surrounded=True).unflatten(0, (-1, n_draws)).mean(1)
 
     def _autocast(self, device: torch.device):
         if device.type not in ("cpu", "cuda"):

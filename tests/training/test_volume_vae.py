@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from pydra_vae.models.divergences import free_bits_kl
 from pydra_vae.models.losses import gaussian_kl, prior_mmd
+from pydra_vae.models.ssim import dssim
 from pydra_vae.training.loop import NotFiniteError
 from pydra_vae.training.rows import Rows
 from pydra_vae.training.stack import Stack
@@ -101,6 +103,16 @@ def test_full_and_half_dissimilarity_differ_by_a_constant_and_not_in_the_gradien
         gradients.append(one.model.mu.weight.grad)
     assert values[0] - values[1] == pytest.approx(0.5 * one.n_voxels * math.log(2), rel=1e-4)
     assert torch.allclose(*gradients, rtol=1e-3, atol=1e-7)
+
+
+def test_dissimilarity_is_that_of_the_boxes_within_their_mask(data):
+    one, margin = member(data, loss=VolumeLoss("dssim", ssim_window=5)), [2] * 6
+    found, x = outcome(one), torch.from_numpy(data[0][:12])
+    with torch.no_grad():
+        boxes = [functional.pad(one.model.in_box(image), margin) for image in (x, one.model.decode(found["z"][:, 0]))]
+    expected = dssim(*boxes, one.loss.data_range, 5, mask=functional.pad(one.model.mask, margin))
+    assert torch.allclose(found["dissimilarity"], expected, atol=1e-5)
+    assert one.loss.data_range == pytest.approx(data[0][:40].max() - min(0, data[0][:40].min()))
 
 
 def test_mse_and_dssim_together_are_the_mean_of_both(data):
