@@ -234,7 +234,8 @@ def _networks(tables: StructuralTables) -> Iterator[Judged]:
         part = rows(table, model=model).drop_duplicates("network").set_index("network")
         mean[str(model)] = pd.to_numeric(part["r"], errors="coerce").abs()
     ours = [model for model in mean if is_ours(model)]
-    others = [model for model in mean if not is_ours(model)]
+    unmixed = [model for model in mean if "latent" in model.lower()]  # ICA of what the VAE kept: no control
+    others = [model for model in mean if not is_ours(model) and model not in unmixed]
     if not ours:
         return
     first = max(ours, key=lambda m: mean[m].mean())
@@ -250,13 +251,14 @@ def _networks(tables: StructuralTables) -> Iterator[Judged]:
         OPEN if not np.isfinite(p).any() else DIFFERS if not told else ALSO if gap.known and not gap.above else AGREES
     )
     text = f"{first}: {int((p < ALPHA).sum())} of {len(p)} networks beyond maps of the same smoothness"
-    text += f"; mean |r| against {second}: {gap.text}." if gap.known else "."
+    text += f"; mean |r| against {second}: {gap.text}" if gap.known else ""
+    text += "".join(f"; {name}: {fixed(mean[name].mean())}" for name in unmixed)
     pca = [m for m in others if is_pca(m) and m != second]
     yield Judged(
         "networks", "A VAE of fMRI frames derives functional networks", "[43], no number",
         f"mean |r| {fixed(mean[first].mean())} ({first})",
         "; ".join(f"{m}: {fixed(mean[m].mean())}" for m in dict.fromkeys([second, *pca]) if m) or MISSING,
-        Finding(text, verdict),
+        Finding(f"{text}.", verdict),
         "For more than half of the networks, the best component agrees more than random maps of the same smoothness "
         f"do (p < {ALPHA:g}); “its control does as well” where the best of ICA and PCA is not worse by {COUNTS} "
         "(paired over networks).",

@@ -23,9 +23,7 @@ from pydra_vae.reports.structural_figures_latents import latent_name
 from pydra_vae.reports.structural_slices import Scale, Slicer, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
 
-NETWORKS = 6  # components of a model that are drawn
 PANELS = 4
-SHOWN = 3  # ages of each progression
 
 
 def starting(found: dict[str, Claim], *starts: str) -> list[str]:

@@ -23,7 +23,7 @@ from pydra_vae.reports.structural_slices import Scale, Slicer, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
 
 NETWORKS = 6  # components of a model that are drawn
-PANELS = 4
+MODELS = 2  # whose components are shown unfolded
 SHOWN = 3  # ages of each progression
 
 
@@ -138,16 +138,13 @@ def networks(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     overlap, best = tables("network_overlap"), tables("network_best")
     if not files.network_names and overlap is None:
         return []
-    maps = [part for name, path in zip(files.network_names, files.network_maps, strict=False)
-            for part in _network_maps(tables, str(name), np.load(path, mmap_mode="r"), best)]  # fmt: skip
-    return [
-        findings(found, "networks"),
-        _fit_of_frames(tables),
-        *maps,
-        _overlap(best),
-        *_courses(tables, best),
-        _task(tables),
+    maps = [
+        "".join(_network_maps(tables, str(name), np.load(path, mmap_mode="r"), best))
+        for name, path in zip(files.network_names, files.network_maps, strict=False)
     ]
+    said = [findings(found, "networks"), _fit_of_frames(tables)]
+    more = folded("Components of the other models", "".join(maps[MODELS:]))
+    return [*said, *maps[:MODELS], more, _overlap(best), *_courses(tables, best), _task(tables)]
 
 
 def _fit_of_frames(tables: StructuralTables) -> str:

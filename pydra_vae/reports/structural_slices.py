@@ -22,7 +22,7 @@ from pydra_vae.reports.drawing import WIDTH, webp
 N_SLICES = 7
 PIXELS = 150  # width of a slice
 LABELS, BARS, TOP, GAP = 1.15, 0.9, 0.3, 0.05  # inches left, right, above, between rows
-OPAQUE = 0.5  # share of the limit from which a change hides the brain behind it
+SEEN, OPAQUE = 0.1, 0.5  # shares of the limit at which a change is first seen, and hides the brain behind it
 TALL, WIDE, PAGE = 2.0, 1.75, 9.0  # inches that a slice, a column and a picture may take at most
 
 
@@ -103,7 +103,8 @@ class Slicer:
         rgb = matplotlib.colormaps[scale.colours](Normalize(*scale.limits)(shown))[..., :3]
         if not scale.over:
             return np.where(inside[..., None] > 0.5, rgb, self._outside(at))
-        strength = np.clip(np.abs(shown) / (OPAQUE * max(np.abs(scale.limits).max(), 1e-12)), 0, 1)
+        size = np.abs(shown) / max(np.abs(scale.limits).max(), 1e-12)
+        strength = np.clip((size - SEEN) / (OPAQUE - SEEN), 0, 1)
         alpha = np.where(inside > 0.5, strength, 0)[..., None]
         return alpha * rgb + (1 - alpha) * self.behind(at)
 
