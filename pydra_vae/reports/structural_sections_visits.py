@@ -96,7 +96,7 @@ def _progression(tables: StructuralTables) -> list[str]:
         first = np.asarray(images[at[0]], dtype=float)
         for i in np.unique(np.linspace(1, len(at) - 1, min(SHOWN, len(at) - 1)).round().astype(int)):
             changes.append(np.asarray(images[at[i]], dtype=float) - first)
-            what = {"between": "Between persons\n", "within": "Within a person\n"}.get(kind, "")
+            what = {"between": "Between,\n", "within": "Within,\n"}.get(kind, "")
             labels.append(f"{what}{_years(ages[0])} to {_years(ages[i])}")
     if not changes:
         return []
