@@ -65,7 +65,7 @@ def test_step_options_exist_with_the_stated_default_and_choices(action, steps):
     if action.choices and field.allowed_values:  # a list's items have none
         assert set(action.choices) == set(field.allowed_values)
     stated = re.search(r"\(default: (.+)\)$", action.help or "")
-    if stated and stated[1] not in ("the recipe's", "no", "none") and "900" not in stated[1]:
+    if stated and stated[1] not in ("the recipe's", "no", "none", "all") and "900" not in stated[1]:
         assert str(field.default) in (stated[1], f"{stated[1]}.0")
     elif stated and stated[1] in ("no", "none"):
         assert field.default in (None, "none", 0, 0.0)

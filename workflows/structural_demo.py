@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -22,12 +23,14 @@ FOLDER = Path("structural-demo")
 SECOND = [("suffix", "boldmap"), ("stat", "alff")]
 # What a user would give on the command line for these data, unless something else was asked for.
 GIVEN: dict[str, Any] = {
+    "compare": ["losses", "collapse"],
     "targets": ["age", "score", "diagnosis"],
     "scores": ["score", "memory"],
     "confounds": ["sex", "site", "tiv"],
     "search_over": ["latent-dim", "beta"],
     "trials": 6,
 }
+PLANTED = ("ventricles", "hippocampus", "temporal", "thinning")
 # The schedule shortened, so that the demo's many fits end within minutes on two cores.
 STEPS = {"default": 300, "tiny": 60}
 
@@ -79,27 +82,24 @@ def _fill_in(options: argparse.Namespace, made: Any) -> None:
 
 def show(output: Path) -> None:
     """Print reconstruction, planted factors, predictions and the joint model, each beside its baselines."""
-    console = Console(highlight=False)
-    where = targets(output)
-    fits = _read(where["fits"])
-    if fits is not None:
-        console.print(_table("simulated data: reconstruction of unseen persons", _reconstruction(fits)))
-    for name, title, columns in (
-        ("recovery", "planted factors found again in unseen persons (R²)", ("model", "target", "r2")),
-        ("regression", "prediction by nested cross-validation", ("target", "features", "model", "r2", "mae", "auc")),
-        ("joint", "joint model of images and scores", ("direction", "method", "region", "r2")),
+    console, where = Console(highlight=False), targets(output)
+    for name, title, rows in (
+        ("fits", "reconstruction of unseen persons", _reconstruction),
+        ("recovery", "planted factors found again in unseen persons (R²)", _recovery),
+        (
+            "regression",
+            "predictions in unseen persons, each by the model that nested cross-validation favours",
+            _predictions,
+        ),
+        ("joint", "one modality from another (joint model, R² in unseen persons)", _joint),
     ):
-        table = _read(where[name])
-        if table is not None and len(table):
-            console.print(_table(f"simulated data: {title}", table[[c for c in columns if c in table]]))
-    claims = _read(where["claims"])
-    for text in () if claims is None else claims.loc[claims["claim"] == "short", "finding"]:
+        if where[name].is_file():
+            found = pd.read_csv(where[name], sep="\t", na_values="n/a", keep_default_na=False)
+            console.print(_table(f"simulated data: {title}", rows(found)))
+    claims = pd.read_csv(where["claims"], sep="\t", na_values="n/a", keep_default_na=False)
+    for text in claims.loc[claims["claim"] == "short", "finding"]:
         console.print(text, markup=False)
     console.print(f"Report: {where['report']}", markup=False)
-
-
-def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, sep="\t", na_values="n/a") if path.is_file() else None
 
 
 def _reconstruction(fits: pd.DataFrame) -> pd.DataFrame:
@@ -109,16 +109,46 @@ def _reconstruction(fits: pd.DataFrame) -> pd.DataFrame:
         {"setting": f"PCA-{first['k']}", "r2_test": first["pca_r2_test"], "ssim_test": first["pca_ssim_test"]},
         {"setting": f"PCA-{2 * first['k']}", "r2_test": first["pca2_r2_test"], "ssim_test": first["pca2_ssim_test"]},
     ]
-    columns = ["setting", "r2_test", "ssim_test", "kl", "collapsed", "over_regularised"]
-    return pd.concat([pd.DataFrame(others), fits], ignore_index=True)[columns]
+    verdict = np.select([fits["collapsed"], fits["over_regularised"]], ["collapsed", "over-regularised"], "healthy")
+    columns = {"setting": "fit", "r2_test": "R²", "ssim_test": "SSIM", "kl": "KL, nats", "verdict": "verdict"}
+    table = pd.concat([pd.DataFrame(others), fits.assign(verdict=verdict)], ignore_index=True)
+    return table[list(columns)].rename(columns=columns)
+
+
+def _recovery(found: pd.DataFrame) -> pd.DataFrame:
+    """A row a model, a column a planted factor."""
+    linear = found[(found["kind"] == "linear") & found["target"].isin(PLANTED)]
+    wide = linear.pivot(index="model", columns="target", values="r2").loc[linear["model"].unique(), list(PLANTED)]
+    return wide.reset_index().rename_axis(columns=None)
+
+
+def _predictions(found: pd.DataFrame) -> pd.DataFrame:
+    """Of each target and kind of features, the model of highest R² in cross-validation, on the test persons."""
+    best = found.loc[found.groupby(["target", "features"], sort=False)["r2"].idxmax()]
+    columns = {"target": "target", "features": "from", "model": "model", "r2": "R², cross-\nvalidated", "r2_test": "R²",
+               "mae_test": "mean error", "auc_test": "AUC", "p_permutation": "p"}  # fmt: skip
+    return best[list(columns)].rename(columns=columns)
+
+
+def _joint(found: pd.DataFrame) -> pd.DataFrame:
+    """A row a direction: the joint model beside the best control that saw the same, over all voxels."""
+    whole = found[(found["region"] == "whole") & ~found["method"].isin(["planted factors", "ceiling"])]
+    rows = []
+    for direction, of_direction in whole.groupby("direction", sort=False):
+        ours = of_direction["method"].isin(["two-stage", "joint"])
+        best = of_direction[~ours].sort_values("r2").iloc[-1]
+        rows.append(
+            {"direction": direction, "joint model": of_direction.loc[ours, "r2"].iloc[0], "best control": best["r2"],
+             "which": best["method"]}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _table(title: str, found: pd.DataFrame) -> Table:
     shown = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for number, name in enumerate(found):
-        shown.add_column(name.replace("_", " "), justify="left" if number == 0 else "right", no_wrap=number > 0)
+        shown.add_column(str(name), justify="left" if number == 0 else "right", no_wrap=number > 0)
     for row in found.itertuples(index=False):
-        shown.add_row(
-            *("" if pd.isna(value) else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
-        )
+        cells = ["" if pd.isna(cell) else f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row]
+        shown.add_row(*cells)
     return shown

@@ -15,7 +15,7 @@ _LOSSES: tuple[dict[str, Any], ...] = (
     {"reconstruction": "mse+dssim"},
 )
 _NETWORKS: tuple[dict[str, Any], ...] = ({"network": "conv"}, {"network": "dense"}, {"network": "conv-dense"})
-# A KL weight that no data need: the over-regularised model of the tutorial's figure 2, on purpose.
+# A KL weight at which images get the mean brain: the collapsed model of the tutorial's figure 2, on purpose.
 TOO_MUCH: dict[str, Any] = {"divergence": "kl", "beta": 1e4}
 
 
@@ -66,11 +66,12 @@ def fits_of(main: Mapping[str, Any], compared: Sequence[str]) -> list[VolumeFit]
     ----------
     main : mapping
         Parameters of FitVolumeVae with their defaults.
-    compared : sequence of {"losses", "networks", "none"}
+    compared : sequence of {"losses", "networks", "collapse", "none"}
     """
     changes: list[dict[str, Any]] = [{}]
     changes += _LOSSES if "losses" in compared else ()
     changes += _NETWORKS if "networks" in compared else ()
+    changes += (TOO_MUCH,) if "collapse" in compared else ()
     return changed(main, changes)
 
 

@@ -22,7 +22,7 @@ from pydra_vae.options.parser import (
 )
 
 ANALYSES = ("explained", "regression", "joint", "longitudinal", "networks")
-COMPARED = ("losses", "networks", "none")
+COMPARED = ("losses", "networks", "collapse", "none")
 SEARCHED = ("latent-dim", "beta", "mmd-weight", "learning-rate", "batch-size", "width", "epochs")
 
 
@@ -148,8 +148,8 @@ def _model(parser: Parser) -> None:
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
     group.add("--seed", type=whole, metavar="N", help="of weights and batches (default: 0)")
     group.add("--compare", nargs="+", choices=COMPARED, metavar="WHAT",
-              help="further fits beside the main one: losses (β too high, MMD, DSSIM, both), networks (conv, dense), or"
-              " none (default: losses)")  # fmt: skip
+              help="further fits beside the main one: losses (β 1, MMD, DSSIM, MSE + DSSIM), networks (conv, dense),"
+              " collapse (a KL weight far too high, on purpose), or none (default: losses)")  # fmt: skip
 
 
 def _search(parser: Parser) -> None:
