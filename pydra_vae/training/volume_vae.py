@@ -18,7 +18,8 @@ from pydra_vae.training.fit import Fit
 from pydra_vae.training.many import Training, fit_many
 from pydra_vae.training.recipes import Recipe
 from pydra_vae.training.rows import Rows
-from pydra_vae.training.volume_loss import VolumeLoss, VolumeMember
+from pydra_vae.training.volume_loss import VolumeLoss
+from pydra_vae.training.volume_member import VolumeMember
 
 TRAIN, VALIDATION = "train", "validation"  # of subject_split.tsv
 STEPS = 500

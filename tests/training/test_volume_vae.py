@@ -12,6 +12,7 @@ from torch.nn import functional
 from pydra_vae.models.divergences import free_bits_kl
 from pydra_vae.models.losses import gaussian_kl, prior_mmd
 from pydra_vae.models.ssim import dssim
+from pydra_vae.simulate.structural import grey_matter, simulate_structural
 from pydra_vae.training.loop import NotFiniteError
 from pydra_vae.training.rows import Rows
 from pydra_vae.training.stack import Stack
@@ -328,3 +329,20 @@ def test_on_a_gpu_a_stack_is_as_good_as_its_models_alone(network):
         assert fit.stacked_with == 2
         assert fit.history[-1]["val_r2"] == pytest.approx(solo.history[-1]["val_r2"], abs=0.05)
         assert next(model.parameters()).device.type == "cpu"
+
+
+@pytest.mark.slow
+def test_on_simulated_brains_the_default_is_as_good_as_pca_of_its_size():
+    """Half a minute: R² on unseen persons at least that of PCA-12 less .02 (measured: .87 to .80)."""
+    group = simulate_structural("default", n_subjects=420, seed=0)
+    visits = list({visit.person: visit for visit in reversed(group.visits)}.values())[::-1]
+    volumes = np.stack([grey_matter(group, visit) for visit in visits]).astype(np.float32)
+    mask = volumes[:300].mean(0) > 0.08
+    box = mask[tuple(slice(where.min(), where.max() + 1) for where in np.nonzero(mask))]
+    x, parts = volumes[:, mask], ["train"] * 300 + ["validation"] * 40 + ["test"] * 80
+    train, test = x[:300], x[340:]
+    mean = train.mean(0)
+    components = np.linalg.svd(train - mean, full_matrices=False)[2][:12]
+    pca = r2(test, mean + (test - mean) @ components.T @ components, mean)
+    model, _ = fit_volumes(VolumeProblem(x, parts, VolumeVaeConfig(box.shape, x.shape[1]), box))
+    assert r2(test, decode(model, encode(model, test)[0]), mean) > pca - 0.02
