@@ -23,8 +23,9 @@ from pydra_vae.engine import context
 POLL = 0.25
 # A plain log of a fit that ran for s seconds gains a line every s/LOG_SHARE seconds, at most one a second.
 LOG_SHARE = 20
-# Cached tasks of one label are counted until this long after the last of them.
-QUIET = 0.5
+# Cached tasks of one label are counted until this long after the last of them; of many labels, until this long after
+# the last of all, but no longer than PATIENCE in all, and told in one line.
+QUIET, PATIENCE, MANY = 0.5, 10.0, 10
 STYLES = {"done": "green", "cached": "cyan", "failed": "bold red"}
 COLUMNS = ("step", "computed", "reused", "failed", "seconds", "why")
 # What rich takes a pipe to be, 80 columns, wraps the table's last one.
@@ -199,9 +200,7 @@ class Display:
             with self._lock:
                 if job_id in self._running and task.last:
                     self._show(task, bool(lines))
-        now = time.monotonic()
-        for label in [label for label, at in list(self._cached_at.items()) if now - at > QUIET]:
-            self._tell_cached(label)
+        self._tell_cached_that_rest()
 
     def _show(self, task: Running, is_new: bool):
         of = task.done_of()
@@ -216,14 +215,31 @@ class Display:
             task.logged = now
             self._line(task.label, task.step, f"step {steps}" if steps else "", task.summary(), task.left())
 
-    def _tell_cached(self, label: str | None = None):
-        """One line for the reused tasks of a label, or of all labels, that have not been told yet."""
+    def _tell_cached_that_rest(self):
+        """Tell the labels that had no reused task for a while; many labels wait for one another."""
         with self._lock:
-            for name in [label] if label is not None else list(self._cached):
+            now, at = time.monotonic(), self._cached_at
+            if len(at) > MANY and now - max(at.values()) <= QUIET and now - min(at.values()) <= PATIENCE:
+                return
+            if resting := [label for label in at if now - at[label] > QUIET]:
+                self._tell_cached(*resting)
+
+    def _tell_cached(self, *labels: str):
+        """One line for the reused tasks of each of these labels that have not been told yet; of many, one in all.
+
+        Without any, of all labels.
+        """
+        with self._lock:
+            names = labels or tuple(self._cached)
+            for name in names:
                 self._cached_at.pop(name, None)
-                if count := self._cached.pop(name, 0):
-                    steps = "1 step" if count == 1 else f"{count} steps"
-                    self._line(f"{name}: {steps} reused" if name else f"{steps} reused", style=STYLES["cached"])
+            counts = {name: count for name in names if (count := self._cached.pop(name, 0))}
+            if len(counts) > MANY:
+                first, last = next(iter(counts)), next(reversed(counts))
+                counts = {f"{first} to {last} ({len(counts)} labels)": sum(counts.values())}
+            for name, count in counts.items():
+                steps = "1 step" if count == 1 else f"{count} steps"
+                self._line(f"{name}: {steps} reused" if name else f"{steps} reused", style=STYLES["cached"])
 
     def _line(self, *words: str, style: str = ""):
         text = Text("  ".join(word for word in words if word), style=style)

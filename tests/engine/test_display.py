@@ -63,6 +63,20 @@ def test_reused_steps_are_told_before_what_follows_and_soon(pipe, tmp_path):
         ]
 
 
+def test_many_reused_labels_are_one_line_and_those_that_go_on_keep_theirs(pipe, monkeypatch):
+    """A thousand images of one reused step each must not hide what follows."""
+    monkeypatch.setattr(display, "QUIET", 0.4)
+    with Display(pipe) as shown:
+        for n in range(500):
+            shown.finished(str(n), "cached", label=f"sub-{n:03}", step="PrepareVolume")
+        shown.finished("x", "done", 1.0, label="sub-007", step="StackVolumes")
+        time.sleep(0.8)
+        assert lines(pipe) == [
+            "sub-007: 1 step reused", "sub-007  StackVolumes  done  1.0 s",
+            "sub-000 to sub-499 (499 labels): 499 steps reused",
+        ]
+
+
 def test_verbose_names_each_reused_step_and_each_start(pipe, tmp_path):
     with Display(pipe, verbose=1) as shown:
         shown.started("a", "sub-01", "MaskBold", tmp_path)
