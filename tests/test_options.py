@@ -36,6 +36,11 @@ STRUCTURAL = {
     "fit": ("fit_volume_vae", "FitVolumeVae"),
     "regression": ("latent_regression", "LatentRegression"),
     "joint": ("fit_joint", "FitJoint"),
+    "longitudinal": ("longitudinal_model", "LongitudinalModel"),
+    "traverse": ("traverse_volumes", "TraverseVolumes"),
+    "draw": ("draw_volumes", "DrawVolumes"),
+    "interpolate": ("interpolate_volumes", "InterpolateVolumes"),
+    "embed": ("embed_volumes", "EmbedVolumes"),
     "extract": ("mask_bold", "MaskBold"),
 }
 
@@ -68,7 +73,7 @@ def test_step_options_exist_with_the_stated_default_and_choices(action, steps):
     if stated and stated[1] not in ("the recipe's", "no", "none", "all") and "900" not in stated[1]:
         assert str(field.default) in (stated[1], f"{stated[1]}.0")
     elif stated and stated[1] in ("no", "none"):
-        assert field.default in (None, "none", 0, 0.0)
+        assert field.default in (None, "none", 0, 0.0, [])
 
 
 def test_only_what_was_given_reaches_a_step():

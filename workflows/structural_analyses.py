@@ -30,6 +30,7 @@ from pydra_vae.workflows.finn_parts import EMPTY, Options
 TRAVERSED = ("traversals", "effects", "steps", "table")
 DRAWN = ("statistics", "drawn", "drawn_table")
 BETWEEN = ("interpolated", "interpolation_table")
+PAINTED = ("effect_maps", "traversal_maps", "drawn_maps", "interpolated_maps")
 EMBEDDED = ("embeddings", "coordinates", "coordinates_table")
 DIMENSION = ("dimension", "shells")
 JOINED = ("scores", "predictions", "decoded", "table")
@@ -39,7 +40,7 @@ FOLLOWED = ("coefficients", "predictions", "scores", "frozen", "progression", "p
 @workflow.define(
     outputs={
         **dict.fromkeys((*TRAVERSED, *DRAWN, *BETWEEN, *EMBEDDED, *DIMENSION), File),
-        "effect_maps": File,
+        **dict.fromkeys(PAINTED, File),
         "correlations": File | None,
         "pca_correlations": File | None,
     }
@@ -58,6 +59,10 @@ def Explained(
     latent_dim: int = 12,
     seed: int = 0,
     device: str = "auto",
+    traverse: Options = EMPTY,
+    draw: Options = EMPTY,
+    interpolate: Options = EMPTY,
+    embed: Options = EMPTY,
 ):
     """What each latent does to the image, what it goes with, and what the space is like as a whole.
 
@@ -70,19 +75,26 @@ def Explained(
     covariates, regions : file, optional
         Tables of the images, one row an image; without both nothing is correlated.
     latent_dim : int
-        Latents, of which the effect maps are named and as many principal components stand beside them.
+        Latents; as many principal components stand beside them.
     seed, device
         Of what is drawn; where networks run.
+    traverse, draw, interpolate, embed : dict
+        Further parameters of TraverseVolumes, DrawVolumes, InterpolateVolumes, EmbedVolumes.
     """
     network = {"model": model, "config": config, "device": device}
     data = {"volumes": volumes, "volume_split": volume_split}
     posterior = {"latents": latents, "log_variance": log_variance}
-    traversed = workflow.add(TraverseVolumes(**network, **posterior, **data))
-    names = [f"latent-{number + 1}" for number in range(latent_dim)]
-    written = workflow.add(WriteVolumes(values=traversed.effects, mask=mask, names=names))
-    drawn = workflow.add(DrawVolumes(**network, **posterior, **data, pca=pca, seed=seed))
-    between = workflow.add(InterpolateVolumes(**network, latents=latents, **data))
-    embedded = workflow.add(EmbedVolumes(**data, latents=latents, pca=pca, covariates=covariates, seed=seed))
+    traversed = workflow.add(TraverseVolumes(**network, **posterior, **data, **traverse))
+    drawn = workflow.add(DrawVolumes(**network, **posterior, **data, pca=pca, seed=seed, **draw))
+    between = workflow.add(InterpolateVolumes(**network, latents=latents, **data, **interpolate))
+    painted = {
+        "effects": WriteVolumes(values=traversed.effects, mask=mask, intent="estimate"),
+        "traversals": WriteVolumes(values=traversed.traversals, mask=mask),
+        "drawn": WriteVolumes(values=drawn.drawn, mask=mask),
+        "interpolated": WriteVolumes(values=between.volumes, mask=mask),
+    }
+    images = [workflow.add(step, name=f"paint_{name}").image for name, step in painted.items()]
+    embedded = workflow.add(EmbedVolumes(**data, latents=latents, pca=pca, covariates=covariates, seed=seed, **embed))
     measured = workflow.add(VolumeDimension(latents=latents, **data, pca=pca, seed=seed))
     found, linear = None, None
     if covariates is not None:
@@ -107,7 +119,7 @@ def Explained(
         embedded.table,
         measured.dimension,
         measured.shells,
-        written.image,
+        *images,
         found,
         linear,
     )
@@ -173,7 +185,12 @@ def Regression(
     return found.scores, found.predictions, found.importance, found.info
 
 
-@workflow.define(outputs={"model": File, "config": File, "history": File, **dict.fromkeys(JOINED, File)})
+@workflow.define(
+    outputs={
+        **dict.fromkeys(("model", "config", "history", *JOINED), File),
+        "decoded_maps": File | None,
+    }
+)
 def Joint(
     model: File,
     config: File,
@@ -225,6 +242,7 @@ def Joint(
     judged = workflow.add(
         ScoreJoint(**common, **device, joint=fitted.model, joint_config=fitted.config, pca=pca, truth=truth, seed=seed)
     )
+    decoded = workflow.add(WriteVolumes(values=judged.decoded, mask=mask)) if scores else None
     return (
         fitted.model,
         fitted.config,
@@ -233,6 +251,7 @@ def Joint(
         judged.predictions,
         judged.decoded,
         judged.table,
+        None if decoded is None else decoded.image,
     )
 
 
@@ -279,6 +298,7 @@ def Longitudinal(
     time: str = "age",
     seed: int = 0,
     device: str = "auto",
+    visits: Options = EMPTY,
 ):
     """Follow latents over repeated visits and predict the next one.
 
@@ -294,6 +314,8 @@ def Longitudinal(
         Column of the covariates that is time, in years.
     seed, device
         Of the tests; where networks run.
+    visits : dict
+        Further parameters of LongitudinalModel.
     """
     found = workflow.add(
         LongitudinalModel(
@@ -307,6 +329,7 @@ def Longitudinal(
             pca=pca,
             seed=seed,
             device=device,
+            **visits,
         )
     )
     written = workflow.add(WriteVolumes(values=found.progression, mask=mask))

@@ -75,7 +75,7 @@ def _fill_in(options: argparse.Namespace, made: Any) -> None:
     options.search = options.search or "optuna"
     options.analyses = options.analyses or ["all"]
     options.second = options.second or SECOND
-    options.atlas = options.atlas or Path(made.atlas)
+    options.atlas = options.atlas or options.data / Path(made.atlas).relative_to(made.data)
     options.networks_atlas = options.networks_atlas or Path(made.networks_truth)
     options.networks_steps = options.networks_steps or steps
 

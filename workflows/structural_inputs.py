@@ -8,12 +8,17 @@ from typing import Any
 
 from pydra_vae.options.parser import step_options
 from pydra_vae.options.structural import ANALYSES
+from pydra_vae.tasks.draw_volumes import DrawVolumes
+from pydra_vae.tasks.embed_volumes import EmbedVolumes
 from pydra_vae.tasks.fit_joint import FitJoint
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
+from pydra_vae.tasks.interpolate_volumes import InterpolateVolumes
 from pydra_vae.tasks.latent_regression import LatentRegression
+from pydra_vae.tasks.longitudinal_model import LongitudinalModel
 from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
 from pydra_vae.tasks.mask_bold import MaskBold
 from pydra_vae.tasks.prepare_volume import PrepareVolume
+from pydra_vae.tasks.traverse_volumes import TraverseVolumes
 from pydra_vae.workflows.parameters import filled
 from pydra_vae.workflows.structural_specs import VolumeFit, fits_of
 
@@ -23,6 +28,11 @@ STEPS = {
     "fit": FitVolumeVae,
     "regression": LatentRegression,
     "joint": FitJoint,
+    "longitudinal": LongitudinalModel,
+    "traverse": TraverseVolumes,
+    "draw": DrawVolumes,
+    "interpolate": InterpolateVolumes,
+    "embed": EmbedVolumes,
     "extract": MaskBold,
 }
 SPLIT_SEED = 42
@@ -41,12 +51,15 @@ def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
     general = (
         "kind", "filter", "space", "res", "covariates", "resolution", "grid", "mask", "atlas", "split_seed", "seed",
         "compare", "search", "search_over", "trials", "use_best", "targets", "confounds", "scores", "second", "bold",
-        "task_id", "networks_dim",
+        "task_id", "networks_dim", "networks_steps",
     )  # fmt: skip
     plain = {name: _plain(getattr(options, name)) for name in general}
-    return {name: value for name, value in plain.items() if value not in (None, False)} | {
-        step.__name__: filled(step, given[name]) for name, step in STEPS.items()
-    }
+    plain |= {name: dict(getattr(options, name) or ()) or None for name in ("filter", "second")}
+    steps = {step.__name__: filled(step, given[name]) for name, step in STEPS.items()}
+    steps["LatentRegression"] |= {"confounds": options.confounds or []}
+    if "time" not in given["longitudinal"]:
+        del steps["LongitudinalModel"]["time"]  # as the data have it
+    return {name: value for name, value in plain.items() if value not in (None, False)} | steps
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,13 @@ from pydra_vae.tasks.encode_volumes import EncodeVolumes
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
 from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.score_volume_vae import ScoreVolumeVae
+from pydra_vae.tasks.write_volumes import WriteVolumes
 from pydra_vae.workflows.finn_parts import EMPTY, Options
 
-FITTED = ("model", "config", "history", "latents", "log_variance", "score", "verdict", "examples", "examples_table")
+FITTED = (
+    "model", "config", "history", "latents", "log_variance", "score", "verdict", "examples", "examples_table",
+    "examples_image",
+)  # fmt: skip
 
 
 @workflow.define(outputs=dict.fromkeys(FITTED, File))
@@ -48,6 +52,7 @@ def VolumeModel(
             **network, **data, **device, pca=pca, history=fitted.history, name=family, setting=setting, seed=seed
         )
     )
+    shown = workflow.add(WriteVolumes(values=scored.examples, mask=mask))
     return (
         fitted.model,
         fitted.config,
@@ -58,6 +63,7 @@ def VolumeModel(
         scored.verdict,
         scored.examples,
         scored.examples_table,
+        shown.image,
     )
 
 

@@ -41,7 +41,6 @@ def NetworkComparison(
     regressors: list[File] | None = None,
     reference: File | None = None,
     reference_labels: File | None = None,
-    latent_dim: int = 8,
     seed: int = 0,
 ):
     """Maps, courses and overlaps of four kinds of latents of the same frames.
@@ -56,8 +55,8 @@ def NetworkComparison(
         Of each run (TaskRegressors).
     reference, reference_labels : file, optional
         Known networks; without them, the task's own maps are what is overlapped with, where there is a task.
-    latent_dim, seed : int
-        Components, for their names; of the nulls.
+    seed : int
+        Of the nulls.
     """
     frames = {"volumes": volumes, "frame_split": frame_split}
     each = {"latents": [vae, ica, inner, components], "model": list(NETWORK_MODELS)}
@@ -76,8 +75,7 @@ def NetworkComparison(
             seed=seed,
         )
     )
-    names = [f"component-{number + 1}" for number in range(latent_dim)]
-    written = workflow.add(WriteVolumes(mask=mask, names=names).split(values=mapped.maps).combine("values"))
+    written = workflow.add(WriteVolumes(mask=mask, intent="z score").split(values=mapped.maps).combine("values"))
     return mapped.maps, mapped.courses, mapped.task, compared.overlap, compared.best, written.image
 
 
@@ -176,7 +174,6 @@ def Networks(
             regressors=regressors,
             reference=reference,
             reference_labels=reference_labels,
-            latent_dim=latent_dim,
             seed=seed,
         )
     )

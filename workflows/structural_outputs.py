@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydra_vae.bids.derivatives import dataset_label, deliver
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.bids.tables import read_table
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.workflows.structural_columns import described
 from pydra_vae.workflows.structural_networks import NETWORK_MODELS
@@ -26,11 +27,15 @@ TABLES = {
     "covariates": "What tables say of each image's person and visit",
     "regions": "Regional volumes of every image, ml",
     "latents": "Latents of every image under the main model, with their standard deviations",
+    "components": "Scores of every image on twice as many principal components, the linear latents",
     "variance": "What each latent of the main model does to the image, and how much",
+    "traversals": "Which latent at which value each volume of the traversals' image shows",
     "correlations": "Latents, and principal components, with covariates and regions; q is the false discovery rate",
     "draws": "Images drawn from the prior and from densities of the latents, beside the data's own statistics",
+    "drawn": "What each volume of the image of drawn images was drawn from",
     "interpolation": "Walks between pairs of persons in the latent space",
     "embeddings": "MDS, LLE and Isomap beside PCA and the VAE",
+    "coordinates": "Two-dimensional maps of the images by the same methods",
     "dimension": "Intrinsic dimension of images and latents, beside Gaussian and shuffled controls",
     "shells": "How latents concentrate in shells of their space",
     "regression": "Covariates predicted from latents, principal components and the mean, by nested cross-validation",
@@ -39,32 +44,74 @@ TABLES = {
     "recovery": "Planted factors found again in the latents",
     "joint": "Each modality predicted from the others, beside each alone",
     "jointpredictions": "Predictions of each person's scores",
+    "jointdecoded": "Which score at which value each volume of the images decoded from a score shows",
     "coefficients": "Latents over time: mixed model of repeated visits",
     "nextvisits": "Error of each predicted next visit",
     "visits": "Prediction of the next visit beside carrying the last one forward",
     "frozen": "Accuracy lost where one latent is held at its last value",
+    "progression": "Age and years of each volume of the progression's image",
     "networks": "Networks and the components that follow them, for each kind of latents",
+    "networkoverlap": "Overlap of every component with every network",
+    "networktask": "Correlation of every component's course with the task",
+    "networkfits": "Reconstruction and verdicts of every subject's model of frames",
 }
 # Which output of an analysis each of these tables is.
 OF_ANALYSES = {
     "latents": {"latents": "table"},
+    "components": {"components": "table"},
     "recovery": {"recovery": "recovery"},
     "explained": {
         "variance": "table",
+        "traversals": "steps",
         "draws": "statistics",
+        "drawn": "drawn_table",
         "interpolation": "interpolation_table",
         "embeddings": "embeddings",
+        "coordinates": "coordinates_table",
         "dimension": "dimension",
         "shells": "shells",
     },
-    "joint": {"joint": "scores", "jointpredictions": "predictions"},
+    "joint": {"joint": "scores", "jointpredictions": "predictions", "jointdecoded": "table"},
     "longitudinal": {
         "coefficients": "coefficients",
         "nextvisits": "predictions",
         "visits": "scores",
         "frozen": "frozen",
+        "progression": "progression_steps",
     },
 }
+
+
+class Picture(NamedTuple):
+    """An image of an analysis: its output, where it goes, and the output whose rows say what its volumes are."""
+
+    output: str
+    end: str
+    what: str
+    table: str
+    volume: str
+
+
+# `{fit}` is the main fit's name as a label, other names in braces are columns of the table.
+PICTURES = {
+    "explained": (
+        Picture("effect_maps", "stat-effect_desc-{fit}", "Change of the image per standard deviation of each latent",
+                "table", "z{latent}"),
+        Picture("traversal_maps", "desc-{fit}traversals", "Images decoded along each latent, the others at their mean",
+                "steps", "z{latent} at {value_sd} sd"),
+        Picture("drawn_maps", "desc-{fit}drawn", "Some of the images drawn", "drawn_table", "{source}"),
+        Picture("interpolated_maps", "desc-{fit}interpolation", "Ways between persons in the latent space",
+                "interpolation_table", "pair {pair}, {kind}: {share} of the way from {label_a} to {label_b}"),
+    ),
+    "joint": (
+        Picture("decoded_maps", "desc-{fit}jointdecoded", "Images decoded from one score alone",
+                "table", "{score} {level}: {value}"),
+    ),
+    "longitudinal": (
+        Picture("progression_image", "desc-{fit}progression", "Images along age, by the mixed model of the latents",
+                "progression_steps", "{kind}: age {age}, years since the first visit {years}"),
+    ),
+}  # fmt: skip
 
 
 def targets(output: Path) -> dict[str, Path]:
@@ -83,6 +130,16 @@ def slug(fit: VolumeFit) -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", name)
 
 
+def volume_names(table: Path, form: str) -> list[str]:
+    """What each volume of an image shows, from the table that has a row for each."""
+    rows = read_table(table).fillna("n/a").to_dict("records")
+    return [form.format(**{name: _short(value) for name, value in row.items()}) for row in rows]
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
 @dataclass(frozen=True)
 class Delivery:
     """Copies results to their names.
@@ -94,75 +151,139 @@ class Delivery:
         The images, in the order of the split.
     parameters : mapping
         For the sidecars.
+    tables : sequence of Path
+        Of persons and visits, whose own sidecars describe the covariates.
     """
 
     output: Path
     data: Path
     volumes: Sequence[Volume]
     parameters: Mapping[str, Any]
+    tables: Sequence[Path] = field(default=(), repr=False)
 
     def model(self, fit: VolumeFit, outputs: Any) -> None:
-        """A model's weights, learning curve and verdict."""
-        name, config = slug(fit), json.loads(Path(outputs.config).read_text(encoding="utf-8"))
-        self._give(outputs.model, f"desc-{name}_model.safetensors", f"Weights of {fit.label}", config)
-        self._give(outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {fit.label}")
+        """A model's weights, learning curve and verdict, and some images beside their reconstructions."""
+        name, config = slug(fit), _read(outputs.config)
+        own = replace(self, parameters={**self.parameters, "FitVolumeVae": fit.options})
+        own._give(outputs.model, f"desc-{name}_model.safetensors", f"Weights of {fit.label}", config)
+        own._table("history", outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {fit.label}")
+        what = f"Test images and their reconstructions by {fit.label}, from the best to the worst"
+        own._table("examples", outputs.examples_table, f"desc-{name}_examples.tsv", what)
+        volumes = volume_names(outputs.examples_table, "{kind} of {label}")
+        own._image(outputs.examples_image, f"desc-{name}examples", what, {"Volumes": volumes})
         deliver(Path(outputs.verdict), self.output / f"group_desc-{name}_verdict.json")
 
     def shared(self, data: Any, covariates: Any) -> None:
-        """What the models share: mask, mean image, split, covariates, regions."""
-        space = self._space
-        self._tables({"split": data.volume_split}, [volume.path for volume in self.volumes])
-        self._give(data.mask, f"{space}desc-structural_mask.nii.gz", "Voxels that were modelled", _read(data.mask_info))
-        self._give(data.mean, f"{space}stat-mean_desc-structural_map.nii.gz", "Mean of the training images")
-        self._tables({"covariates": covariates.covariates, "regions": data.regions})
+        """What the models share: mask, mean image, principal components, split, covariates, regions."""
+        images = [volume.path for volume in self.volumes]
+        self._table("split", data.volume_split, sources=images)
+        self._image(data.mask, "desc-structural", "Voxels that were modelled", _read(data.mask_info), "mask")
+        self._image(data.mean, "stat-mean_desc-structural", "Mean of the training images")
+        linear = _read(data.pca_info)
+        volumes = {"Volumes": [f"component{number}" for number in range(linear["n_components"])]}
+        self._image(data.component_maps, "desc-PCA", "Principal components of the training images", linear | volumes)
+        about = {name: value for name, value in _read(covariates.info).items() if name != "columns"}
+        self._table("covariates", covariates.covariates, more=about, own=self._data_columns())
+        if data.regions is not None:
+            about = _read(data.regions_info)
+            units = {"Units": "ml"} if about["unit"] == "ml" else {}
+            what = f"{'Volume' if units else 'Mean'} of this region of {about['atlas']}"
+            own = {name: {"Description": what, **units} for name in about["n_voxels"]}
+            self._table("regions", data.regions, more=about, own=own)
+
+    def second(self, mask: Path, images: Sequence[Volume]) -> None:
+        """The second modality's mask."""
+        own = replace(self, volumes=images)
+        own._image(mask, "desc-second", "Voxels of the second modality", suffix="mask")
 
     def analysis(self, label: str, outputs: Any, fit: VolumeFit) -> None:
         """The tables and images of one analysis of the main model."""
-        own = OF_ANALYSES.get(label, {})
-        self._tables({name: getattr(outputs, output) for name, output in own.items()})
-        name = slug(fit)
-        if label == "explained":
-            what = f"Change of the image per standard deviation of each latent of {fit.label}"
-            self._give(outputs.effect_maps, f"{self._space}stat-effect_desc-{name}_map.nii.gz", what)
-        elif label == "joint":
-            config = _read(outputs.config)
-            self._give(outputs.model, f"desc-{name}joint_model.safetensors", "Weights of the joint model", config)
-        elif label == "longitudinal":
-            what = "Images along age, as the mixed model of the latents has it"
-            self._give(outputs.progression_image, f"{self._space}desc-{name}progression_map.nii.gz", what)
+        for name, output in OF_ANALYSES.get(label, {}).items():
+            self._table(name, getattr(outputs, output))
+        for picture in PICTURES.get(label, ()):
+            image = getattr(outputs, picture.output)
+            if image is not None:
+                volumes = volume_names(getattr(outputs, picture.table), picture.volume)
+                what = f"{picture.what}; {fit.label}"
+                self._image(image, picture.end.format(fit=slug(fit)), what, {"Volumes": volumes})
+        if label == "joint":
+            name = f"{slug(fit)}joint"
+            self._give(
+                outputs.model, f"desc-{name}_model.safetensors", "Weights of the joint model", _read(outputs.config)
+            )
+            self._table(
+                "jointhistory", outputs.history, f"desc-{name}_history.tsv", "Learning curve of the joint model"
+            )
 
     def networks(self, entities: Mapping[str, str], sources: Sequence[Path], outputs: Any) -> None:
-        """Maps of one subject's functional networks, by each kind of latents."""
+        """Maps and courses of one subject's functional networks, by each kind of latents, and their mask."""
         session = f"ses-{entities['ses']}" if "ses" in entities else ""
         folder = self.output / f"sub-{entities['sub']}" / session / "func"
-        for model, image in zip(NETWORK_MODELS, outputs.images, strict=True):
-            desc = re.sub(r"[^a-zA-Z0-9]", "", model)
-            name = derivative_name(entities, "boldmap", ".nii.gz", stat="z", desc=desc)
+
+        def give(file: Path, suffix: str, extension: str, what: str, stat: str | None = None, **more: Any) -> None:
+            name = derivative_name(
+                entities, suffix, extension, **({"stat": stat} if stat else {}), desc=more.pop("desc")
+            )
+            deliver(Path(file), folder / name, {**sidecar(what, sources, self._datasets, self.parameters), **more})
+
+        give(outputs.mask, "mask", ".nii.gz", "Voxels whose networks were looked for", desc="networks")
+        for model, image, courses in zip(NETWORK_MODELS, outputs.images, outputs.courses, strict=True):
+            desc, table = re.sub(r"[^a-zA-Z0-9]", "", model), read_table(courses)
+            volumes = [f"component {number}" for number in table["component"].unique()]
             what = f"Regression of the frames on each component's course: {model}"
-            deliver(Path(image), folder / name, sidecar(what, sources, self._datasets, self.parameters))
+            give(image, "boldmap", ".nii.gz", what, "z", desc=desc, Units="z", Volumes=volumes)
+            columns = described("courses", table.columns)
+            give(courses, "timeseries", ".tsv", f"Course of each component: {model}", desc=desc, **columns)
 
     def page(self, made: Any, trials: Path | None) -> None:
         """The gathered tables, the trials of a search, and the report."""
-        self._tables({name: getattr(made, name, None) for name in TABLES} | {"trials": trials})
+        for name, path in ({name: getattr(made, name, None) for name in TABLES} | {"trials": trials}).items():
+            self._table(name, path)
         deliver(Path(made.report), targets(self.output)["report"])
 
-    def _tables(self, found: Mapping[str, Any], sources: Sequence[Path] | None = None) -> None:
-        where = targets(self.output)
-        for name, path in found.items():
-            if path is not None:
-                beside = sidecar(TABLES[name], sources or self._sources, self._datasets, self.parameters) | described(
-                    name
-                )
-                deliver(Path(path), where[name], beside)
+    def _table(
+        self,
+        name: str,
+        path: Path | None,
+        end: str = "",
+        what: str = "",
+        sources: Sequence[Path] | None = None,
+        more: Mapping[str, Any] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """A table with its columns described; nothing where there is none."""
+        if path is None:
+            return
+        where = self.output / f"group_{end}" if end else targets(self.output)[name]
+        beside = sidecar(what or TABLES[name], sources or self._sources, self._datasets, self.parameters)
+        columns = described(name, read_table(path).columns, own)
+        deliver(Path(path), where, {**(more or {}), **beside, **columns})
+
+    def _image(
+        self, file: Path, entities: str, what: str, more: Mapping[str, Any] | None = None, suffix: str = "map"
+    ) -> None:
+        spaces = {volume.space for volume in self.volumes if volume.space}
+        space = f"space-{spaces.pop()}_" if len(spaces) == 1 else ""
+        self._give(file, f"{space}{entities}_{suffix}.nii.gz", what, {**(more or {}), **self._reference})
 
     def _give(self, file: Path, end: str, what: str, more: Mapping[str, Any] | None = None) -> None:
         beside = sidecar(what, self._sources, self._datasets, self.parameters)
         deliver(Path(file), self.output / f"group_{end}", {**(more or {}), **beside})
 
+    def _data_columns(self) -> dict[str, dict[str, str]]:
+        """What the sidecars of the tables of persons and visits say of their columns."""
+        found: dict[str, dict[str, str]] = {}
+        for path in {path.with_suffix(".json") for path in self.tables}:
+            if path.is_file():
+                found |= {name: text for name, text in _read(path).items() if isinstance(text, dict)}
+        return found
+
     @property
-    def _space(self) -> str:
-        spaces = {volume.space for volume in self.volumes if volume.space}
-        return f"space-{spaces.pop()}_" if len(spaces) == 1 else ""
+    def _reference(self) -> dict[str, Any]:
+        """SpatialReference of the first image, which all share."""
+        beside = next((volume.sidecar for volume in self.volumes if volume.sidecar), None)
+        said = {} if beside is None else _read(beside)
+        return {name: said[name] for name in ("SpatialReference",) if name in said}
 
     @property
     def _sources(self) -> list[Path]:

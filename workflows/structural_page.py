@@ -67,21 +67,27 @@ OF_NETWORKS = {
     "network_scores": "score",
 }
 # Tables that several models or targets have, gathered: its name, and where its parts come from.
-GATHERED = ("fits", "regression", "predictions", "importance", "correlations", "networks")
+OF_RUNS = {"networks": "best", "networkoverlap": "overlap", "networktask": "task", "networkfits": "score"}
+GATHERED = ("fits", "regression", "predictions", "importance", "correlations", *OF_RUNS)
 
 
 @workflow.define(outputs={"report": File, "claims": File, **dict.fromkeys(GATHERED, File | None)})
-def StructuralPage(tables: Options = EMPTY, report: Options = EMPTY):
+def StructuralPage(tables: Options = EMPTY, labels: Options = EMPTY, report: Options = EMPTY):
     """Gather the tables of all models and write the report.
 
     Parameters
     ----------
     tables : dict
         For each of `GATHERED` that is there, paths of its parts.
+    labels : dict
+        Of some of them, whose each part is.
     report : dict
         Further inputs of StructuralReport.
     """
-    found = {name: workflow.add(GatherTables(tables=files), name=f"all_{name}").table for name, files in tables.items()}
+    gather = {
+        name: GatherTables(tables=files, labels=labels.get(name), column="label") for name, files in tables.items()
+    }
+    found = {name: workflow.add(step, name=f"all_{name}").table for name, step in gather.items()}
     page = workflow.add(StructuralReport(scores=found.get("fits"), **report))
     return (page.report, page.claims, *(found.get(name) for name in GATHERED))
 
@@ -91,17 +97,26 @@ def page_tables(study: Study) -> dict[str, list[str]]:
     models = [study.models[fit.setting] for fit in study.fits if fit.setting in study.models]
     regressions = [outputs for label, outputs in study.analyses.items() if label.startswith("regression ")]
     explained = study.analyses.get("explained")
-    networks = [outputs.best for label, outputs in study.analyses.items() if label in study.networks]
+    networks = [study.analyses[label] for label in study.networks if label in study.analyses]
     found = {
         "fits": [outputs.score for outputs in models],
         "regression": [outputs.scores for outputs in regressions],
         "predictions": [outputs.predictions for outputs in regressions],
         "importance": [outputs.importance for outputs in regressions],
         "correlations": [] if explained is None else [explained.correlations, explained.pca_correlations],
-        "networks": networks,
+        **{name: [getattr(outputs, own) for outputs in networks] for name, own in OF_RUNS.items() if own != "task"},
+        "networktask": [path for outputs in networks for path in outputs.task],
     }
     paths = {name: [str(path) for path in parts if path is not None] for name, parts in found.items()}
     return {name: parts for name, parts in paths.items() if parts}
+
+
+def page_labels(study: Study) -> dict[str, list[str]]:
+    """Whose runs each part of the tables of networks is."""
+    made = [study.networks[label].label for label in study.networks if label in study.analyses]
+    one = dict.fromkeys((name for name in OF_RUNS if name != "networktask"), made)
+    found = one | {"networktask": [label for label in made for _ in NETWORK_MODELS]}
+    return found if made else {}
 
 
 def page_inputs(study: Study) -> dict[str, Any]:

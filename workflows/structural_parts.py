@@ -11,6 +11,7 @@ from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
 from pydra_vae.tasks.regional_volumes import RegionalVolumes
 from pydra_vae.tasks.split_subjects import SplitSubjects
 from pydra_vae.tasks.stack_volumes import StackVolumes
+from pydra_vae.tasks.write_volumes import WriteVolumes
 from pydra_vae.workflows.finn_parts import EMPTY, Options
 
 
@@ -24,7 +25,9 @@ from pydra_vae.workflows.finn_parts import EMPTY, Options
         "volumes_info": File,
         "pca": File,
         "pca_info": File,
+        "component_maps": File,
         "regions": File | None,
+        "regions_info": File | None,
     }
 )
 def VolumeData(
@@ -75,16 +78,19 @@ def VolumeData(
     linear = workflow.add(
         FitVolumePca(volumes=stacked.volumes, volume_split=divided.subject_split, n_components=n_components)
     )
-    regions = None
+    components = workflow.add(WriteVolumes(values=linear.pca, mask=made.mask, intent="estimate"), name="components")
+    regions, regions_info = None, None
     if atlas is not None:
-        measured = RegionalVolumes(
-            volumes=stacked.volumes,
-            volumes_info=stacked.info,
-            mask=made.mask,
-            atlas=atlas,
-            labels=atlas_labels,
+        measured = workflow.add(
+            RegionalVolumes(
+                volumes=stacked.volumes,
+                volumes_info=stacked.info,
+                mask=made.mask,
+                atlas=atlas,
+                labels=atlas_labels,
+            )
         )
-        regions = workflow.add(measured).regions
+        regions, regions_info = measured.regions, measured.info
     return (
         divided.subject_split,
         made.mask,
@@ -94,5 +100,7 @@ def VolumeData(
         stacked.info,
         linear.pca,
         linear.info,
+        components.image,
         regions,
+        regions_info,
     )

@@ -44,7 +44,7 @@ from pydra_vae.workflows.structural_inputs import (
 from pydra_vae.workflows.structural_models import Choice, VolumeModel
 from pydra_vae.workflows.structural_networks import Networks
 from pydra_vae.workflows.structural_outputs import Delivery
-from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_tables
+from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_labels, page_tables
 from pydra_vae.workflows.structural_parts import VolumeData
 from pydra_vae.workflows.structural_search import VolumeGrid, axes_of, grid_points, search, setting_of_point
 from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit, fits_of
@@ -137,7 +137,8 @@ class Study(Passes):
         return True
 
     def _prepared(self, volume: Volume, fit_to_options: bool = True) -> PrepareVolume:
-        grid = {"grid": self.found.grid, "resolution": self.options.resolution} if fit_to_options else {}
+        own = self.found.grid if fit_to_options else self.found.second_grid
+        grid = {"grid": own, "resolution": self.options.resolution} if fit_to_options or own else {}
         how = self.given["prepare"] if fit_to_options else {}
         mask = volume.brain_mask if how.get("normalization", "none") != "none" else None
         return PrepareVolume(image=volume.path, brain_mask=mask, **grid, **how)
@@ -177,6 +178,8 @@ class Study(Passes):
                 volume_split=self.data.volume_split,
             )
             self.second = self.run_pass("Second modality", {SECOND: step}).outputs.get(SECOND)
+            if self.second is not None:
+                self._delivery().second(self.second.mask, self.found.second)
         return not self.interrupted
 
     def _most_latents(self) -> int:
@@ -317,10 +320,15 @@ class Study(Passes):
         tasks["latents"] = WriteLatents(
             latents=main.latents, log_variance=main.log_variance, volume_split=self.data.volume_split
         )
+        if self.linear is not None:
+            tasks["components"] = WriteLatents(
+                latents=self.linear.scores[-1], volume_split=self.data.volume_split, name="component"
+            )
         if "explained" in asked:
             tasks["explained"] = Explained(
                 **network, **data, **table, **space, **device, latents=main.latents, log_variance=main.log_variance,
                 regions=self.data.regions, latent_dim=k, seed=self.seed,
+                **{name: self.given[name] for name in ("traverse", "draw", "interpolate", "embed")},
             )  # fmt: skip
         if "regression" in asked and self.linear is not None:
             for target in self.found.targets:
@@ -336,9 +344,10 @@ class Study(Passes):
                 seed=self.seed, joint=self.given["joint"] | device,
             )  # fmt: skip
         if "longitudinal" in asked:
+            followed = {"time": self.found.time} | self.given["longitudinal"]
             tasks["longitudinal"] = Longitudinal(
-                **network, **data, **table, **space, **device, latents=main.latents, time=self.found.time,
-                seed=self.seed,
+                **network, **data, **table, **space, **device, latents=main.latents, time=followed.pop("time"),
+                seed=self.seed, visits=followed,
             )  # fmt: skip
         if self.truth is not None:
             linear = (
@@ -356,10 +365,12 @@ class Study(Passes):
     def _delivery(self) -> Delivery:
         dataset = {dataset_label(self.options.data): self.options.data}
         write_dataset_description(self.output, "pydra_vae: latents of brain volumes", dataset)
-        return Delivery(self.output, self.options.data, self.found.volumes, all_parameters(self.options))
+        given = all_parameters(self.options)
+        return Delivery(self.output, self.options.data, self.found.volumes, given, self.found.tables)
 
     def _page(self, report: Mapping[str, Any]) -> None:
         """Tables of all models, and the report."""
         delivery = self._delivery()
-        task = StructuralPage(tables=page_tables(self), report=page_inputs(self) | dict(report))
+        parts = {"tables": page_tables(self), "labels": page_labels(self)}
+        task = StructuralPage(**parts, report=page_inputs(self) | dict(report))
         self.run_pass("Report", {"report": task}, lambda _, made: delivery.page(made, self.searched.get("trials")))

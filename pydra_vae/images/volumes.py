@@ -232,6 +232,8 @@ def save_series(
     mask: np.ndarray,
     like: Header,
     t_r: float | None = None,
+    intent: str = "none",
+    fill: float = 0.0,
 ) -> Path:
     """Write (V, N) rows as a 4-D float32 image without ever holding the dense array.
 
@@ -242,19 +244,24 @@ def save_series(
     rows : (V, N) array
         May be memory-mapped; read in blocks of volumes.
     mask : (I, J, K) bool array
-        Where the rows belong, in C order; the rest is 0.
+        Where the rows belong, in C order.
     like : Header
         Geometry and units.
     t_r : float, optional
         Repetition time in seconds.
+    intent : str
+        What the values are, by NIfTI's names: ``z score``, ``estimate``.
+    fill : float
+        Value of the voxels outside.
     """
     indices = flat_indices(mask)
     if rows.ndim != 2 or len(rows) != len(indices):
         raise ValueError(f"the mask has {len(indices)} voxels but the rows have the shape {rows.shape}")
     header = _new_header(like, (*mask.shape, rows.shape[1]), np.dtype(np.float32), t_r, "")
+    header.set_intent(intent)
 
     def volumes():
-        volume = np.zeros(mask.size, np.float32)
+        volume = np.full(mask.size, fill, np.float32)
         for first in range(0, rows.shape[1], BLOCK):
             for column in np.asarray(rows[:, first : first + BLOCK], np.float32).T:
                 volume[indices] = column

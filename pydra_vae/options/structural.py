@@ -10,6 +10,7 @@ import shtab
 from pydra_vae.options.parser import (
     EXIT_CODES,
     Group,
+    Number,
     Parser,
     above_zero,
     bare_label,
@@ -58,6 +59,7 @@ def structural_parser(prog: str | None = None, version: str = "") -> Parser:
     _model(parser)
     _search(parser)
     _analyses(parser)
+    _explained(parser)
     _networks(parser)
     running(parser)
     demo = Group(parser, "demo (without DATA)")
@@ -106,11 +108,17 @@ def _volumes(parser: Parser) -> None:
     group.step("prepare", "--smoothing-fwhm", type=from_zero, metavar="MM", help="smooth (default: no)")
     group.step("prepare", "--normalization", choices=("none", "zscore", "minmax", "mean"),
                help="of each image, inside the brain; wanted for T1w images (default: none)")  # fmt: skip
-    group.step("prepare", "--interpolation", choices=("continuous", "linear", "nearest"), help="(default: continuous)")
+    group.step(
+        "prepare",
+        "--interpolation",
+        choices=("continuous", "linear", "nearest"),
+        help="of resampling (default: continuous)",
+    )
     group.add("--mask", type=Path, metavar="FILE",
               help="voxels to model (default: where the mean of the training images is above the threshold)"
               ).complete = shtab.FILE  # fmt: skip
-    group.step("mask", "--mask-threshold", "threshold", type=from_zero, metavar="X", help="(default: 0.08)")
+    group.step("mask", "--mask-threshold", "threshold", type=from_zero, metavar="X",
+               help="mean of the training images above which a voxel is modelled (default: 0.08)")  # fmt: skip
     group.add("--atlas", type=Path, metavar="FILE",
               help="dseg image in the images' space, with its .tsv beside it: regional volumes"
               ).complete = shtab.FILE  # fmt: skip
@@ -122,31 +130,52 @@ def _model(parser: Parser) -> None:
     group.step("fit", "--network", choices=("conv-dense", "conv", "dense"),
                help="convolutional encoder with a dense decoder inside the mask, or both of one kind"
                " (default: conv-dense)")  # fmt: skip
-    group.step("fit", "--latent-dim", type=positive, metavar="K", help="(default: 12)")
-    group.step("fit", "--width", type=positive, metavar="N", help="channels of the first layer (default: 8)")
-    group.step("fit", "--reconstruction", choices=("mse", "dssim", "mse+dssim"), help="(default: mse)")
+    group.step("fit", "--latent-dim", type=positive, metavar="K", help="latents of an image (default: 12)")
+    group.step("fit", "--width", type=positive, metavar="N", 
+               help="channels of the first layer; dense layers have 32 times as many units (default: 8)")  # fmt: skip
+    group.step("fit", "--reconstruction", choices=("mse", "dssim", "mse+dssim"),
+               help="mse: Gaussian likelihood; dssim: structural dissimilarity in its place; or both (default: mse)"
+               )  # fmt: skip
     group.step("fit", "--dssim", choices=("full", "half"),
                help="1 - SSIM as the paper prints it, or half of it (default: full)")  # fmt: skip
-    group.step("fit", "--ssim-window", type=positive, metavar="N", help="voxels along each axis (default: 11)")
-    group.step("fit", "--divergence", choices=("kl", "mmd", "none"), help="(default: kl)")
-    group.step("fit", "--beta", type=from_zero, metavar="B", help="weight of the KL, in nats (default: 10.0)")
-    group.step("fit", "--mmd-weight", type=from_zero, metavar="L", help="λ of the MMD (default: 2000.0)")
-    group.step("fit", "--free-bits", type=from_zero, metavar="NATS", help="of each latent (default: 0.0)")
+    group.step("fit", "--ssim-window", type=positive, metavar="N", 
+               help="of SSIM, in voxels along each axis; odd (default: 11)")  # fmt: skip
+    group.step("fit", "--divergence", choices=("kl", "mmd", "none"),
+               help="kl: each image's latents from the prior; mmd: all together from the prior (InfoVAE); none: an"
+               " autoencoder (default: kl)")  # fmt: skip
+    group.step("fit", "--beta", type=from_zero, metavar="B", 
+               help="weight of the KL in nats; 1 is the evidence lower bound (default: 10.0)")  # fmt: skip
+    group.step("fit", "--mmd-weight", type=from_zero, metavar="L",
+               help="weight λ of the MMD, in the same nats (default: 2000.0)")  # fmt: skip
+    group.step("fit", "--free-bits", type=from_zero, metavar="NATS",
+               help="of each latent's KL that cost nothing (default: 0.0)")  # fmt: skip
     group.step("fit", "--mc-samples", "n_samples", type=positive, metavar="N",
-               help="draws of z a step (default: 1)")  # fmt: skip
-    group.step("fit", "--annealing", choices=("none", "linear", "cyclical", "sigmoid"), help="(default: none)")
-    group.step("fit", "--annealing-steps", type=whole, metavar="N", help="of the whole annealing (default: 0)")
-    group.step("fit", "--augmentation", choices=("none", "noise", "shift", "flip", "mix"), help="(default: none)")
-    group.step("fit", "--max-steps", type=positive, metavar="N", help="(default: the recipe's)")
-    group.step("fit", "--max-epochs", type=positive, metavar="N", help="the smaller of both wins")
+               help="draws of the latents, each image and step (default: 1)")  # fmt: skip
+    group.step("fit", "--annealing", choices=("none", "linear", "cyclical", "sigmoid"),
+               help="how the weight of the divergence rises from 0 (default: none)")  # fmt: skip
+    group.step("fit", "--annealing-steps", type=whole, metavar="N",
+               help="of that rise; 0: two fifths of the training (default: 0)")  # fmt: skip
+    group.step("fit", "--augmentation", choices=("none", "noise", "shift", "flip", "mix"),
+               help="of training images: noise; shift by a voxel; flip left to right; mix two (default: none)"
+               )  # fmt: skip
+    group.step("fit", "--max-steps", type=positive, metavar="N",
+               help="optimiser steps; 500 where no epochs are given (300 in the demo, 60 in the tiny one)")  # fmt: skip
+    group.step(
+        "fit",
+        "--max-epochs",
+        type=positive,
+        metavar="N",
+        help="passes over the training images; the smaller of both wins",
+    )
     group.step("fit", "--batch-size", type=positive, metavar="N", help="images a step (default: 32)")
-    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="(default: 0.002)")
+    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="its peak (default: 0.002)")
     group.step("fit", "--patience", type=positive, metavar="EPOCHS",
                help="epochs without a better validation, after the annealing (default: none)")  # fmt: skip
-    group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"), help="(default: auto)")
+    group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"),
+               help="auto: bfloat16 where the device computes with it natively (default: auto)")  # fmt: skip
     group.step("fit", "--threads", type=positive, metavar="N",
                help="CPU threads of a fit; part of the result (default: 1)")  # fmt: skip
-    group.add("--seed", type=whole, metavar="N", help="of weights and batches (default: 0)")
+    group.add("--seed", type=whole, metavar="N", help="of weights, batches, folds and draws (default: 0)")
     group.add("--compare", nargs="+", choices=COMPARED, metavar="WHAT",
               help="further fits beside the main one: losses (β 1, MMD, DSSIM, MSE + DSSIM), networks (conv, dense),"
               " collapse (a KL weight far too high, on purpose), or none (default: losses)")  # fmt: skip
@@ -184,9 +213,15 @@ def _analyses(parser: Parser) -> None:
     group.step("regression", "--regression-models", "models", nargs="+",
                choices=("mean", "glm", "svr", "polynomial", "spline"), metavar="NAME",
                help="mean, glm, svr, polynomial, spline (default: all)")  # fmt: skip
-    group.step("regression", "--link", choices=("auto", "identity", "logit", "log"), help="of the GLM (default: auto)")
-    group.step("regression", "--folds", "n_folds", type=positive, metavar="N", help="(default: 5)")
-    group.step("regression", "--permutations", "n_permutations", type=positive, metavar="N", help="(default: 100)")
+    group.step("regression", "--link", choices=("auto", "identity", "logit", "log"),
+               help="of glm, polynomial and spline; auto: logit for two classes, else identity (default: auto)"
+               )  # fmt: skip
+    group.step("regression", "--folds", "n_folds", type=Number("a whole number from 2 on", int, 2), metavar="N",
+               help="of persons (default: 5)")
+    group.step("regression", "--inner-folds", type=positive, metavar="N",
+               help="of each fold's persons, for hyper-parameters (default: 4)")  # fmt: skip
+    group.step("regression", "--permutations", "n_permutations", type=whole, metavar="N",
+               help="of the target, for p; 0: none (default: 100)")  # fmt: skip
     group.add(
         "--scores",
         nargs="+",
@@ -206,7 +241,43 @@ def _analyses(parser: Parser) -> None:
     group.step("joint", "--stages", choices=("two", "joint"),
                help="two: on the frozen image model; joint: all at once (default: two)")  # fmt: skip
     group.step("joint", "--cross-weight", type=from_zero, metavar="W",
-               help="of the cross-modality loss (default: 1.0)")  # fmt: skip
+               help="of predicting each modality from another alone (default: 1.0)")  # fmt: skip
+    group.step("joint", "--score-weight", type=from_zero, metavar="W",
+               help="of the scores' likelihood, the image's being 1 (default: 1.0)")  # fmt: skip
+    group.step("joint", "--second-weight", type=from_zero, metavar="W",
+               help="of the second modality's (default: 1.0)")  # fmt: skip
+    group.step("joint", "--second-dim", type=positive, metavar="N",
+               help="principal components that describe the second modality (default: 8)")  # fmt: skip
+    group.step("joint", "--joint-dim", "latent_dim", type=positive, metavar="K",
+               help="dimensions of the shared latent; as many as all modalities' together without it")  # fmt: skip
+    group.step("joint", "--joint-steps", "max_steps", type=positive, metavar="N",
+               help="optimiser steps of the shared latent, and of each score's head; 400 without it")  # fmt: skip
+    group.step("longitudinal", "--time", choices=("age", "time"),
+               help="column that is time: age, or years since the first visit; age where it is known")  # fmt: skip
+    group.step("longitudinal", "--visit-covariates", "covariates_used", nargs="+", metavar="COLUMN",
+               help="further fixed effects of the mixed model of repeated visits (default: none)")  # fmt: skip
+    group.step("longitudinal", "--ages", "n_ages", type=positive, metavar="N",
+               help="images of each progression (default: 7)")  # fmt: skip
+
+
+def _explained(parser: Parser) -> None:
+    group = Group(parser, "latents explained")
+    group.step("traverse", "--traversal-steps", "n_steps", type=positive, metavar="N",
+               help="images along each latent (default: 7)")  # fmt: skip
+    group.step("traverse", "--traversal-span", "span", type=above_zero, metavar="SD",
+               help="how far to either side, in standard deviations of the latent (default: 2.0)")  # fmt: skip
+    group.step("draw", "--density", choices=("gmm", "gaussian"),
+               help="fitted to the latents to draw the images shown: a mixture of Gaussians, or one; statistics are of"
+               " both (default: gmm)")  # fmt: skip
+    group.step("draw", "--draws", "n", type=positive, metavar="N", help="images from each density (default: 200)")
+    group.step("draw", "--drawn", "n_examples", type=positive, metavar="N",
+               help="of them that are shown and written (default: 4)")  # fmt: skip
+    group.step("interpolate", "--pairs", "n_pairs", type=positive, metavar="N",
+               help="pairs of test persons between whom images are decoded (default: 2)")  # fmt: skip
+    group.step("embed", "--embeddings", "methods", nargs="+", choices=("MDS", "LLE", "Isomap"), metavar="NAME",
+               help="MDS, LLE, Isomap, beside PCA and the VAE (default: all)")  # fmt: skip
+    group.step("embed", "--neighbors", "n_neighbors", type=positive, metavar="N",
+               help="of LLE, Isomap and the scores of all maps (default: 10)")  # fmt: skip
 
 
 def _networks(parser: Parser) -> None:

@@ -41,15 +41,15 @@ def shares(table: pd.DataFrame) -> str:
 
 
 def latent_name(name) -> str:
-    """A latent as readers know it; tables count from 0.
+    """A latent as readers know it, counted from 0 as in the tables and in the volumes of images.
 
     Examples
     --------
     >>> latent_name(0), latent_name("z3")
-    ('z1', 'z3')
+    ('z0', 'z3')
     """
     text = str(name)
-    return f"z{int(float(text)) + 1}" if text.replace(".", "", 1).isdigit() else text
+    return f"z{int(float(text))}" if text.replace(".", "", 1).isdigit() else text
 
 
 def correlations(table: pd.DataFrame, model: str, columns: Sequence[str]) -> str:

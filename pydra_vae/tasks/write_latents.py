@@ -8,20 +8,24 @@ from pydra_vae.engine.step import step
 
 
 @step(outputs={"table": File})
-def WriteLatents(latents: File, log_variance: File, volume_split: File):
+def WriteLatents(latents: File, volume_split: File, log_variance: File | None = None, name: str = "z"):
     """Write each image's latents, and how sure the model is of them.
 
     Parameters
     ----------
-    latents, log_variance : file
-        (N, k) arrays (EncodeVolumes).
+    latents : file
+        (N, k) posterior means (EncodeVolumes), or scores on principal components (VolumePcaScores).
     volume_split : file
         Whose they are, in the same order (SplitSubjects).
+    log_variance : file, optional
+        (N, k) log variances of the posterior (EncodeVolumes).
+    name : str
+        Of the columns, before the number.
 
     Returns
     -------
     table : file
-        TSV: label, person, part, latent1 … (posterior means), sd1 … (posterior standard deviations).
+        TSV: label, person, part, z0 … (numbered from 0, as in all tables), sd0 … (posterior standard deviations).
     """
     import numpy as np
     import pandas as pd
@@ -30,11 +34,13 @@ def WriteLatents(latents: File, log_variance: File, volume_split: File):
     from pydra_vae.tasks._io import load_array
     from pydra_vae.tasks._recordings import Split
 
-    mean, sd = np.asarray(load_array(latents)), np.exp(np.asarray(load_array(log_variance)) / 2)
+    mean = np.asarray(load_array(latents))
     split = Split.load(volume_split)
     split.check("latents", mean)
-    split.check("log variances", sd)
-    numbers = range(1, mean.shape[1] + 1)
     columns = {"label": split.label, "person": split.person, "part": split.part}
-    columns |= {f"latent{n}": mean[:, n - 1] for n in numbers} | {f"sd{n}": sd[:, n - 1] for n in numbers}
+    columns |= {f"{name}{n}": values for n, values in enumerate(mean.T)}
+    if log_variance is not None:
+        sd = np.exp(np.asarray(load_array(log_variance)) / 2)
+        split.check("log variances", sd)
+        columns |= {f"sd{n}": values for n, values in enumerate(sd.T)}
     return write_table(Path("latents.tsv"), pd.DataFrame(columns))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pydra_vae.cli import main
+from pydra_vae.workflows.structural_outputs import TABLES
 
 FITS = ("KL β 10", "KL β 1", "MMD λ 2000", "DSSIM, KL β 10", "MSE + DSSIM, KL β 10")
 
@@ -67,6 +68,39 @@ def test_outputs_have_their_names_and_sidecars(structural_demo):
     sources = json.loads((output / "group_desc-structural_split.json").read_text())["Sources"]
     assert len(sources) == len(table(structural_demo[0], "split"))
     assert (output / "index.html").is_file()
+
+
+def test_every_column_of_every_table_is_described(structural_demo):
+    output = structural_demo[0] / "output"
+    tables = sorted(output.rglob("*.tsv"))
+    for path in tables:
+        said = json.loads(path.with_suffix(".json").read_text())
+        columns = {name for name, text in said.items() if isinstance(text, dict) and "Description" in text}
+        assert columns == set(pd.read_csv(path, sep="\t").columns), path.name
+    delivered = {path.stem.rpartition("_")[2] for path in tables}
+    assert delivered >= set(TABLES)
+
+
+def test_images_say_what_their_volumes_are_and_show_nothing_outside(structural_demo):
+    output = structural_demo[0] / "output"
+    counts = {"traversals": 12 * 7, "drawn": 12, "interpolation": 14, "progression": 14, "jointdecoded": 4}
+    for name, count in counts.items():
+        (path,) = output.glob(f"*_desc-KLbeta10{name}_map.nii.gz")
+        image, said = nib.load(path), json.loads(path.with_suffix("").with_suffix(".json").read_text())
+        assert image.shape[3] == len(said["Volumes"]) == len(table(structural_demo[0], name)) == count
+    walks = nib.load(next(output.glob("*_desc-KLbeta10traversals_map.nii.gz"))).get_fdata()
+    effects = nib.load(next(output.glob("*_stat-effect_desc-KLbeta10_map.nii.gz"))).get_fdata()
+    # the whole walk, 4 sd, is about 4 of the change for one
+    assert np.corrcoef((walks[..., 6] - walks[..., 0]).ravel(), effects[..., 0].ravel())[0, 1] > 0.9
+
+
+def test_parameters_are_those_of_each_fit_and_name_no_work_folder(structural_demo):
+    folder = structural_demo[0]
+    said = json.loads((folder / "output" / "group_desc-MMDlambda2000_model.json").read_text())
+    assert said["Parameters"]["FitVolumeVae"]["divergence"] == said["divergence"] == "mmd"
+    assert said["Parameters"]["LatentRegression"]["confounds"] == ["sex", "site", "tiv"]
+    for path in (folder / "output").rglob("*.json"):
+        assert str(folder / "work") not in path.read_text(), path.name
 
 
 def test_the_search_has_chosen_by_its_rule(structural_demo):
