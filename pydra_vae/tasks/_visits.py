@@ -21,7 +21,7 @@ class Visits:
 
     Attributes
     ----------
-    fitted : tasks._volume_latents.Fitted
+    fitted : tasks._volume_fitted.Fitted
         Of all images.
     rows : (n,) int array
         Of the images used, among all.

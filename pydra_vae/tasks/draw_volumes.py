@@ -76,7 +76,8 @@ def DrawVolumes(
     from pydra_vae.stats.density import novelty
     from pydra_vae.stats.volume_statistics import compare, reference
     from pydra_vae.tasks._io import new_array
-    from pydra_vae.tasks._volume_latents import decoded, load_fitted, load_latents, once
+    from pydra_vae.tasks._volume_fitted import decoded, load_fitted
+    from pydra_vae.tasks._volume_latents import load_latents, once
     from pydra_vae.training.devices import reproducible, resolve_device
 
     if n < 2:

@@ -57,7 +57,8 @@ def InterpolateVolumes(
     from pydra_vae.engine.devices import gpu_slot
     from pydra_vae.stats.volume_statistics import reference
     from pydra_vae.tasks._io import new_array
-    from pydra_vae.tasks._volume_latents import decoded, load_fitted, once
+    from pydra_vae.tasks._volume_fitted import decoded, load_fitted
+    from pydra_vae.tasks._volume_latents import once
     from pydra_vae.training.devices import reproducible, resolve_device
 
     if n_steps < 2 or n_pairs < 1:

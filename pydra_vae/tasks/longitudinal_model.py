@@ -147,7 +147,8 @@ def _load(model, config, latents, volumes, volume_split, covariates, time, used)
     from pydra_vae.stats.confound_removal import confound_design
     from pydra_vae.tasks._covariates import check_columns, is_number, typed
     from pydra_vae.tasks._visits import Visits
-    from pydra_vae.tasks._volume_latents import load_fitted, read_covariates
+    from pydra_vae.tasks._volume_fitted import load_fitted
+    from pydra_vae.tasks._volume_latents import read_covariates
 
     fit = load_fitted(model, config, latents, volumes, volume_split)
     table = read_covariates(covariates, fit.split)

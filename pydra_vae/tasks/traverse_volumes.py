@@ -63,7 +63,8 @@ def TraverseVolumes(
     from pydra_vae.stats.collapse import kl_per_unit
     from pydra_vae.tasks._io import new_array
     from pydra_vae.tasks._recordings import spaced
-    from pydra_vae.tasks._volume_latents import load_fitted, load_latents
+    from pydra_vae.tasks._volume_fitted import load_fitted
+    from pydra_vae.tasks._volume_latents import load_latents
     from pydra_vae.training.devices import reproducible, resolve_device
     from pydra_vae.training.volume_apply import decode
     from pydra_vae.training.volume_traversals import alone_shares, effects, frozen_r2, walk_codes
