@@ -64,7 +64,6 @@ def FitJoint(
         (N, V2) images of a second modality, in the same order; a row of NaN where a person has none.
     second_model, second_config, second_mask : file, optional
         Its own frozen model, and its mask; without a model it is described by its principal components.
-        Its own frozen model and mask; without them it is described by its principal components.
     second_dim : int
         Principal components of the second modality, without a model of its own.
     second_name : str

@@ -41,7 +41,6 @@ def ScoreJoint(
         latents, and images are predicted linearly on it.
     second, second_model, second_config, second_mask : file, optional
         As FitJoint was given.
-        As FitJoint was given.
     region : file, optional
         Mask of a region of interest (planted atrophy) on the images' grid, for the images decoded.
     truth : file, optional
@@ -56,8 +55,8 @@ def ScoreJoint(
     scores : file
         TSV: direction ("image → SCORE", "scores → image", …), source, target, method, region, n, r2, r, mae. Methods:
         the joint model ("two-stage" or "joint"); "same head on latents", "same head on PCA" and "ridge on latents" of
-        that source alone; "ridge" on the source's values; "ceiling" (all modalities, the target included);
-        "planted factors"; "mean". R² is 1 − SSE/SSE(mean of the training images). Regions of an image: whole; related
+        that source alone; "ridge" on the source's values, and "ridge on products" with their squares and products too;
+        "ceiling" (all modalities, the target included); "planted factors"; "mean". R² is 1 − SSE/SSE(mean of the training images). Regions of an image: whole; related
         (the tenth of the voxels that follow the source most in training images); planted.
     predictions : file
         TSV: label, person, score, source, method, observed, predicted; one row a test person and direction.
