@@ -16,12 +16,11 @@ from pydra_vae.options.structural import structural_parser
 from pydra_vae.tasks.fetch_oasis import FetchOasis
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
 from pydra_vae.workflows.structural_bold import BoldRuns, find_bold
-from pydra_vae.workflows.structural_checks import Plan, check_files, plan
+from pydra_vae.workflows.structural_checks import OASIS, Plan, check_files, plan
 from pydra_vae.workflows.structural_inputs import chosen_analyses
 from pydra_vae.workflows.structural_outputs import targets
 from pydra_vae.workflows.structural_study import RECIPE, Study
 
-OASIS = Path("oasis")
 NO_NETWORKS_ATLAS = (
     "no networks to compare with (--networks-atlas, in the BOLD's space): maps are held against the task's own, where "
     "there are events"
@@ -84,6 +83,8 @@ def study(
     say_all(console, RECIPE, found.problems)
     for name, reason in found.skipped.items():
         say(console, RECIPE, f"no {name}: {reason}", "yellow")
+    for note in found.notes:
+        say(console, RECIPE, note, "yellow")
     running_study = Study(options, console, found, output, networks, truth)
     if options.dry_run:
         _say_plan(found, running_study, networks)
@@ -110,9 +111,10 @@ def _networks(
 ) -> tuple[list[BoldRuns], dict[str, str]]:
     if "networks" not in chosen_analyses(options):
         return [], {}
+    found = find_bold(options, labels)
     if options.networks_atlas is None:
         say(console, RECIPE, NO_NETWORKS_ATLAS, "yellow")
-    return find_bold(options, labels)
+    return found
 
 
 def _say_plan(found: Plan, planned: Study, networks: list[BoldRuns]) -> None:

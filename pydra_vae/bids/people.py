@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -53,12 +54,23 @@ def read_text_table(path: Path):
 
     path = Path(path)
     try:
-        table = pd.read_csv(
-            path, sep="," if path.suffix == ".csv" else "\t", dtype=str, na_values=list(MISSING), keep_default_na=False,
-            encoding="utf-8-sig", skipinitialspace=True,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header
+            table = pd.read_csv(
+                path, sep="," if path.suffix == ".csv" else "\t", dtype=str, na_values=list(MISSING),
+                keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False,
+            )  # fmt: skip
+    except pd.errors.ParserWarning as error:
+        raise InputError(f"{path}: lines have more cells than the header has columns: name all columns") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table ({error}): tab-separated text is needed") from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as a table ({reason}): tab-separated text is needed") from error
+    other = next((mark for mark in (",", ";") if mark in table.columns[0]), None) if len(table.columns) == 1 else None
+    if other:
+        raise InputError(
+            f"{path}: its header, {table.columns[0]!r}, has '{other}' and no tab between names: tabs are needed, or "
+            "commas in a table called .csv"
+        )
     if not len(table):
         raise InputError(f"{path} has a header but no row")
     table.columns = [str(column).strip() for column in table.columns]

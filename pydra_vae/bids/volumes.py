@@ -110,6 +110,8 @@ def find_volumes(
     elif is_vbm(source, kind):
         found, problems = find_vbm(source, kind)
     else:
+        if not any(source.glob("sub-*/")):
+            raise InputError(_nothing(source))
         found, problems = find_in_derivatives(source, kind, space, res, filters or {})
     found, problems = _chosen(source, found, problems, participant_label, session_label)
     found, twice = _one_a_visit(with_labels(found))
@@ -206,6 +208,15 @@ def find_covariates(source: Path, table: Path | None = None) -> list[Path]:
         for path in folder.glob("sub-*/sub-*_sessions.tsv"):
             sessions.setdefault(path.name, path)
     return [*found, *(sessions[name] for name in sorted(sessions, key=natural_key))]
+
+
+def _nothing(folder: Path) -> str:
+    below = sorted({p.parent for pattern in ("*/sub-*/", "*/*/sub-*/") for p in folder.glob(pattern)})
+    there = f" (but these hold sub-*: {', '.join(map(str, below[:3]))})" if below else ""
+    return (
+        f"{folder} holds neither sub-* folders nor VBM maps (mwp1*.nii){there}: give the folder of sMRIPrep's, "
+        "fMRIPrep's or CAT12's results, or a table (.tsv) with a column path"
+    )
 
 
 _PEOPLE = ("participants.tsv", "oasis_cross-sectional.csv")

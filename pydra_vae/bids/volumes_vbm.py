@@ -26,7 +26,7 @@ _MAX_DEPTH = 6  # study/sub-01/ses-1/anat/mri/file
 
 def is_vbm(folder: Path, kind: str = "auto") -> bool:
     """Whether the folder holds VBM maps, in native space too, and sMRIPrep's are not there or not asked for."""
-    if kind == "cat12" or _NAME.match(f"{kind}name.nii"):
+    if kind == "cat12" or _NAME.match(f"{kind}name.nii") or _NATIVE.match(f"{kind}name.nii"):
         return True
     sessions = ("sub-*/anat/*_probseg.nii*", "sub-*/ses-*/anat/*_probseg.nii*")
     if kind not in TISSUES or any(next(folder.glob(pattern), None) for pattern in sessions):
@@ -55,6 +55,8 @@ def find_vbm(folder: Path, kind: str = "auto") -> Found:
         If there are several kinds of the tissue's maps, or none in a template's space.
     """
     files = [(match, path) for path in _walk(folder) if (match := _NAME.match(path.name)) and not _is_average(match)]
+    if _NATIVE.match(f"{kind}name.nii"):
+        raise InputError(_native(folder))
     asked = _NAME.match(f"{kind}name.nii")
     wanted = [(m, p) for m, p in files if (m["prefix"] == kind if asked else m["tissue"] == TISSUES[kind])]
     if not wanted:
@@ -98,11 +100,15 @@ def _none(folder: Path, kind: str, files: list) -> str:
     if there:
         return f"{folder} holds no maps of the kind {kind}; there are {there}: choose with --kind"
     if any(_NATIVE.match(path.name) for path in _walk(folder)):
-        return (
-            f"the maps of {folder} lie in each person's own space (p1*, c1*): voxels do not correspond. Have CAT12 "
-            "write the modulated normalised maps (mwp1*), or SPM mwc1*"
-        )
+        return _native(folder)
     return f"{folder} holds no VBM maps (mwp1*.nii, smwp1*.nii, mwc1*.nii): give the folder that holds mri/"
+
+
+def _native(folder: Path) -> str:
+    return (
+        f"such maps of {folder} lie in each person's own space (p1*, c1*): voxels do not correspond. Have CAT12 "
+        "write the modulated normalised maps (mwp1*), or SPM mwc1*"
+    )
 
 
 def _walk(folder: Path) -> list[Path]:

@@ -47,6 +47,11 @@ def describe(header: Header) -> str:
     return f"{dimensions(header.shape)} voxels of {sizes} mm, the first at ({origin})"
 
 
+def boxes_overlap(source: Header, target: Header) -> bool:
+    """Whether any voxel of the target has its centre in the source's box."""
+    return bool(_inside(np.linalg.inv(source.affine) @ target.affine, target.shape, source.shape).any())
+
+
 def new_grid(shape: Sequence[int], affine: np.ndarray, like: Header) -> Header:
     """A grid that no file has yet; path and codes of space are those of `like`."""
     nifti = nib.Nifti1Header()

@@ -10,7 +10,11 @@ import numpy as np
 
 
 def deal_folds(
-    target: np.ndarray, n_folds: int, categories: Sequence[np.ndarray] = (), classes: bool = False, seed: int = 0
+    target: np.ndarray,
+    n_folds: int,
+    categories: Sequence[np.ndarray] = (),
+    classes: bool | Sequence[str] = False,
+    seed: int = 0,
 ) -> np.ndarray:
     """The fold of each person, from 0.
 
@@ -24,8 +28,8 @@ def deal_folds(
         At least 2.
     categories : sequence of (n,) arrays of str
         Of the confounds.
-    classes : bool
-        The target has classes; each needs a person in every fold.
+    classes : bool or sequence of str
+        The target has classes (their names, of 0, 1, …, for messages); each needs a person in every fold.
     seed : int
         Of the order of equal persons and of the folds.
 
@@ -48,9 +52,9 @@ def deal_folds(
     if n_folds < 2:
         raise ValueError(f"{n_folds} fold(s) leave nobody to be predicted: give at least 2")
     if n < n_folds:
-        raise ValueError(f"{n} persons cannot be divided in {n_folds} folds: give at most n_folds={n}, or more persons")
+        raise ValueError(f"{n} persons cannot be divided in {n_folds} folds: ask for at most {n}, or add persons")
     if classes:
-        _check_classes(target, n_folds)
+        _check_classes(target, n_folds, classes)
     rng = np.random.default_rng(seed)
     keys = [rng.random(n), target, *(np.unique(c, return_inverse=True)[1] for c in reversed(categories))]
     if classes:  # the class first: its persons are few
@@ -60,11 +64,12 @@ def deal_folds(
     return fold
 
 
-def _check_classes(target, n_folds):
+def _check_classes(target, n_folds, names):
     for value, count in zip(*np.unique(target, return_counts=True), strict=True):
         if count < n_folds:
+            name = value if names is True else names[int(value)]
             raise ValueError(
-                f"the target has {count} person(s) of class {value} and {n_folds} folds, each of which needs one: "
+                f"the target has {count} person(s) of class {name} and {n_folds} folds, each of which needs one: "
                 f"use fewer folds, or more persons of that class"
             )
 

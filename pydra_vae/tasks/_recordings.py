@@ -41,6 +41,14 @@ class Split:
             raise ValueError(f"{path} has parts {', '.join(unknown)}: only train, validation and test are known")
         return split
 
+    @classmethod
+    def dealt(cls, labels: Sequence[str], persons: Sequence[str], seed: int) -> "Split":
+        """What SplitSubjects will write, before it does."""
+        from pydra_vae.stats.subject_split import split_persons
+
+        part = split_persons(persons, seed=seed)
+        return cls(np.array(labels), np.array(persons), np.array([part[person] for person in persons]))
+
     def rows(self, part: str) -> np.ndarray:
         """Numbers of the recordings of a part."""
         return np.flatnonzero(self.part == part)

@@ -128,6 +128,14 @@ def prepare(inputs: dict, device, load: Callable[[Path], np.ndarray] = load_arra
     return Prepared(inputs, problem, split, box)
 
 
+def planned_steps(options: dict, n_train: int) -> tuple[int, int]:
+    """Steps of a training on so many images, and those of its annealing, from FitVolumeVae's parameters."""
+    from pydra_vae.training.volume_vae import ramp_steps, volume_recipe
+
+    recipe = volume_recipe(**{name: options[name] for name in ("max_steps", "max_epochs", "batch_size")})
+    return recipe.steps(n_train), ramp_steps(recipe, options["annealing"], options["annealing_steps"], n_train)
+
+
 def check_pair(x: np.ndarray, volumes: Path, n_voxels: int, mask: Path):
     """Refuse volumes that were not stacked within the mask."""
     if x.ndim != 2 or x.shape[1] != n_voxels:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from fileformats.generic import File
 
 from pydra_vae.engine.step import step
@@ -146,55 +145,22 @@ class _Data:
 def _load(features, covariates, volume_split, target, confounds, link, n_folds, seed):
     from pydra_vae.stats.confound_removal import confound_design
     from pydra_vae.stats.nested_cv import Problem
-    from pydra_vae.tasks._covariates import Target, check_columns, typed
     from pydra_vae.tasks._recordings import Split
-    from pydra_vae.tasks._volume_latents import load_latents, once, read_covariates
+    from pydra_vae.tasks._regression import plan_regression
+    from pydra_vae.tasks._volume_latents import load_latents, read_covariates
 
     split = Split.load(volume_split)
     table = read_covariates(covariates, split)
-    check_columns(table, [target, *confounds], covariates)
     sets = [load_latents(path, split) for path in features]
-    first = once(split, table)
-    found = Target.of(table[target].iloc[first], target, link)
-    known = np.isfinite(found.values) & table[confounds].iloc[first].notna().all(axis=1).to_numpy()
-    rows, y = first[known], found.values[known]
-    resolved = link if link != "auto" else "logit" if found.classes else "identity"
-    _check_target(y, known, target, resolved, covariates)
-    columns = {name: typed(table[name].iloc[rows]) for name in confounds}
-    fold = _folds(y, columns, split, rows, bool(found.classes), n_folds, seed)
-    problem = Problem(y, confound_design(columns, len(y)), resolved, fold)
+    found = plan_regression(split, table, target, confounds, link, n_folds, seed, covariates)
+    n = len(found.y)
+    problem = Problem(found.y, confound_design(found.columns, n), found.link, found.fold)
     info = {
-        "target": target, "classes": found.classes, "link": resolved, "confounds": list(confounds),
-        "persons": len(y), "persons_test": int((fold < 0).sum()), "persons_left_out": int((~known).sum()),
-        "images_of_later_visits": int(len(split.label) - len(first)),
+        "target": target, "classes": found.classes, "link": found.link, "confounds": list(confounds),
+        "persons": n, "persons_test": int((found.fold < 0).sum()), "persons_left_out": found.n_first - n,
+        "images_of_later_visits": len(split.label) - found.n_first,
     }  # fmt: skip
-    return _Data(split, rows, [x[rows] for x in sets], problem, found.classes, info)
-
-
-def _check_target(y, known, target, link, path):
-    if len(np.unique(y)) < 2:
-        raise ValueError(
-            f"{known.sum()} of {len(known)} persons in {path} have {target} and all confounds, and {target} does not "
-            "differ between them: choose other columns, or add persons"
-        )
-    if link == "log" and (y < 0).any():
-        raise ValueError(f"the target {target} has values below 0 (smallest {y.min():g}): the log link needs none")
-
-
-def _folds(y, columns, split, rows, classes, n_folds, seed):
-    """Fold of each person, −1 for test persons; categories that cannot be learnt are refused."""
-    from pydra_vae.stats.person_folds import check_categories, deal_folds
-
-    test = split.part[rows] == "test"
-    words = {name: values for name, values in columns.items() if values.dtype.kind in "OU"}
-    fold = np.full(len(y), -1)
-    fold[~test] = deal_folds(y[~test], n_folds, [values[~test] for values in words.values()], classes, seed)
-    check_categories(words, ~test, split.person[rows], "the test part")
-    developed = {name: values[~test] for name, values in words.items()}
-    for number in range(n_folds):
-        persons = split.person[rows][~test]
-        check_categories(developed, fold[~test] != number, persons, f"fold {number + 1} of {n_folds}")
-    return fold
+    return _Data(split, found.rows, [x[found.rows] for x in sets], problem, found.classes, info)
 
 
 def _pairs(names, models, sets):
