@@ -11,6 +11,7 @@ from pydra.compose import workflow
 
 from pydra_vae.tasks.align_rows import AlignRows
 from pydra_vae.tasks.correlate_latents import CorrelateLatents
+from pydra_vae.tasks.decode_volumes import DecodeVolumes
 from pydra_vae.tasks.draw_volumes import DrawVolumes
 from pydra_vae.tasks.embed_volumes import EmbedVolumes
 from pydra_vae.tasks.fit_joint import FitJoint
@@ -123,6 +124,23 @@ def Explained(
         found,
         linear,
     )
+
+
+@workflow.define(outputs={"image": File})
+def Reconstructions(model: File, config: File, latents: File, mask: File, device: str = "auto"):
+    """Decode the latents of every image, one volume each.
+
+    Parameters
+    ----------
+    model, config, latents : file
+        Those of `VolumeModel`.
+    mask : file
+        That of `VolumeData`.
+    device : str
+        Where networks run.
+    """
+    decoded = workflow.add(DecodeVolumes(model=model, config=config, latents=latents, device=device)).volumes
+    return workflow.add(WriteVolumes(values=decoded, mask=mask)).image
 
 
 @workflow.define(outputs={"scores": list[File]})

@@ -73,6 +73,7 @@ def _fill_in(options: argparse.Namespace, made: Any) -> None:
         if getattr(options, name) is None:
             setattr(options, name, value)
     options.search = options.search or "optuna"
+    options.reconstructions = True
     options.analyses = options.analyses or ["all"]
     options.second = options.second or SECOND
     options.atlas = options.atlas or options.data / Path(made.atlas).relative_to(made.data)

@@ -18,6 +18,7 @@ from pydra_vae.workflows.structural_columns import described
 from pydra_vae.workflows.structural_networks import NETWORK_MODELS
 from pydra_vae.workflows.structural_specs import VolumeFit
 
+VISITS = "_sessions.tsv"
 # Delivered tables and what they are; each has its columns described in its sidecar.
 TABLES = {
     "claims": "The tutorial's claims beside these data; the first row says in short what holds",
@@ -25,7 +26,7 @@ TABLES = {
     "trials": "Every trial of the search, and which was chosen by its rule",
     "split": "Training, validation and test images; all visits of a person lie on one side",
     "covariates": "What tables say of each image's person and visit",
-    "regions": "Regional volumes of every image, ml",
+    "regions": "Regional volumes of every image",
     "latents": "Latents of every image under the main model, with their standard deviations",
     "components": "Scores of every image on twice as many principal components, the linear latents",
     "variance": "What each latent of the main model does to the image, and how much",
@@ -206,6 +207,10 @@ class Delivery:
                 volumes = volume_names(getattr(outputs, picture.table), picture.volume)
                 what = f"{picture.what}; {fit.label}"
                 self._image(image, picture.end.format(fit=slug(fit)), what, {"Volumes": volumes})
+        if label == "reconstructions":
+            volumes = [volume.label for volume in self.volumes]
+            what = f"Reconstruction of every image by {fit.label}"
+            self._image(outputs.image, f"desc-{slug(fit)}reconstructions", what, {"Volumes": volumes})
         if label == "joint":
             name = f"{slug(fit)}joint"
             self._give(
@@ -271,11 +276,16 @@ class Delivery:
         deliver(Path(file), self.output / f"group_{end}", {**(more or {}), **beside})
 
     def _data_columns(self) -> dict[str, dict[str, str]]:
-        """What the sidecars of the tables of persons and visits say of their columns."""
+        """What the sidecars of the tables of persons and visits say of their columns; of a visit's, only its own."""
+        visits = [path for path in self.tables if path.name.endswith(VISITS)]
+        told = {name for path in visits[:1] for name in read_table(path).columns}
         found: dict[str, dict[str, str]] = {}
-        for path in {path.with_suffix(".json") for path in self.tables}:
-            if path.is_file():
-                found |= {name: text for name, text in _read(path).items() if isinstance(text, dict)}
+        for path in self.tables:
+            beside = path.with_suffix(".json")
+            if beside.is_file():
+                others = set() if path.name.endswith(VISITS) else told
+                said = {name: text for name, text in _read(beside).items() if isinstance(text, dict)}
+                found |= {name: text for name, text in said.items() if name not in others}
         return found
 
     @property

@@ -28,6 +28,7 @@ from pydra_vae.workflows.structural_analyses import (
     Joint,
     LinearLatents,
     Longitudinal,
+    Reconstructions,
     Regression,
     SecondModality,
 )
@@ -324,6 +325,8 @@ class Study(Passes):
             tasks["components"] = WriteLatents(
                 latents=self.linear.scores[-1], volume_split=self.data.volume_split, name="component"
             )
+        if self.options.reconstructions:
+            tasks["reconstructions"] = Reconstructions(**network, **device, latents=main.latents, mask=self.data.mask)
         if "explained" in asked:
             tasks["explained"] = Explained(
                 **network, **data, **table, **space, **device, latents=main.latents, log_variance=main.log_variance,

@@ -168,7 +168,7 @@ def _model(parser: Parser) -> None:
         help="passes over the training images; the smaller of both wins",
     )
     group.step("fit", "--batch-size", type=positive, metavar="N", help="images a step (default: 32)")
-    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="its peak (default: 0.002)")
+    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="peak of the schedule (default: 0.002)")
     group.step("fit", "--patience", type=positive, metavar="EPOCHS",
                help="epochs without a better validation, after the annealing (default: none)")  # fmt: skip
     group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"),
@@ -218,7 +218,7 @@ def _analyses(parser: Parser) -> None:
                )  # fmt: skip
     group.step("regression", "--folds", "n_folds", type=Number("a whole number from 2 on", int, 2), metavar="N",
                help="of persons (default: 5)")
-    group.step("regression", "--inner-folds", type=positive, metavar="N",
+    group.step("regression", "--inner-folds", type=Number("a whole number from 2 on", int, 2), metavar="N",
                help="of each fold's persons, for hyper-parameters (default: 4)")  # fmt: skip
     group.step("regression", "--permutations", "n_permutations", type=whole, metavar="N",
                help="of the target, for p; 0: none (default: 100)")  # fmt: skip
@@ -262,14 +262,17 @@ def _analyses(parser: Parser) -> None:
 
 def _explained(parser: Parser) -> None:
     group = Group(parser, "latents explained")
-    group.step("traverse", "--traversal-steps", "n_steps", type=positive, metavar="N",
+    group.add("--write-reconstructions", dest="reconstructions", action="store_true",
+              help="deliver every image's reconstruction too, as volumes of one 4-D image")  # fmt: skip
+    group.step("traverse", "--traversal-steps", "n_steps", type=Number("a whole number from 2 on", int, 2), metavar="N",
                help="images along each latent (default: 7)")  # fmt: skip
     group.step("traverse", "--traversal-span", "span", type=above_zero, metavar="SD",
                help="how far to either side, in standard deviations of the latent (default: 2.0)")  # fmt: skip
     group.step("draw", "--density", choices=("gmm", "gaussian"),
                help="fitted to the latents to draw the images shown: a mixture of Gaussians, or one; statistics are of"
                " both (default: gmm)")  # fmt: skip
-    group.step("draw", "--draws", "n", type=positive, metavar="N", help="images from each density (default: 200)")
+    group.step("draw", "--draws", "n", type=Number("a whole number from 2 on", int, 2), metavar="N",
+               help="images from each density (default: 200)")  # fmt: skip
     group.step("draw", "--drawn", "n_examples", type=positive, metavar="N",
                help="of them that are shown and written (default: 4)")  # fmt: skip
     group.step("interpolate", "--pairs", "n_pairs", type=positive, metavar="N",

@@ -148,3 +148,15 @@ def test_images_keep_the_space_that_their_sidecars_name(tmp_path):
     Delivery(tmp_path / "out", tmp_path, [volume], {})._image(image, "stat-mean_desc-structural", "Mean")
     text = (tmp_path / "out" / "group_space-MNI152NLin6Asym_stat-mean_desc-structural_map.json").read_text()
     assert '"SpatialReference": "https://templateflow.org/tpl"' in text
+
+
+def test_what_a_table_of_persons_says_of_a_column_is_not_said_of_its_visits(tmp_path):
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\tsite\nsub-1\t60\tA\n")
+    (tmp_path / "participants.json").write_text(
+        '{"age": {"Description": "at the first visit"}, "site": {"Description": "scanner"}}'
+    )
+    (tmp_path / "sub-1_sessions.tsv").write_text("session_id\tage\nses-1\t60\nses-2\t62\n")
+    tables = [tmp_path / "participants.tsv", tmp_path / "sub-1_sessions.tsv"]
+    delivery = Delivery(tmp_path / "out", tmp_path, [], {}, tables)
+    assert delivery._data_columns() == {"site": {"Description": "scanner"}}
+    assert "age" in Delivery(tmp_path / "out", tmp_path, [], {}, tables[:1])._data_columns()
