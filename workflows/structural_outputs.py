@@ -131,6 +131,21 @@ def slug(fit: VolumeFit) -> str:
     return re.sub(r"[^a-zA-Z0-9]", "", name)
 
 
+def datasets_read(folders: Sequence[Path | None]) -> dict[str, Path]:
+    """The folders that are read by the names that BIDS URIs use for them; of a table its folder.
+
+    >>> datasets_read([Path("/a/fmriprep"), None, Path("/b/fmriprep"), Path("/a/fmriprep")])
+    {'fmriprep': PosixPath('/a/fmriprep'), 'fmriprep2': PosixPath('/b/fmriprep')}
+    """
+    found: dict[str, Path] = {}
+    for path in folders:
+        folder = None if path is None else path.parent if path.is_file() else path
+        if folder is not None and folder not in found.values():
+            label = dataset_label(folder)
+            found[f"{label}{len(found) + 1}" if label in found else label] = folder
+    return found
+
+
 def volume_names(table: Path, form: str) -> list[str]:
     """What each volume of an image shows, from the table that has a row for each."""
     rows = read_table(table).fillna("n/a").to_dict("records")
@@ -147,20 +162,25 @@ class Delivery:
 
     Attributes
     ----------
-    output, data : Path
+    output : Path
+    datasets : mapping
+        What is read (`datasets_read`).
     volumes : list of Volume
         The images, in the order of the split.
     parameters : mapping
         For the sidecars.
     tables : sequence of Path
         Of persons and visits, whose own sidecars describe the covariates.
+    bolds : sequence of Path
+        Runs whose networks are looked for.
     """
 
     output: Path
-    data: Path
+    datasets: Mapping[str, Path]
     volumes: Sequence[Volume]
     parameters: Mapping[str, Any]
     tables: Sequence[Path] = field(default=(), repr=False)
+    bolds: Sequence[Path] = field(default=(), repr=False)
 
     def model(self, fit: VolumeFit, outputs: Any) -> None:
         """A model's weights, learning curve and verdict, and some images beside their reconstructions."""
@@ -243,7 +263,7 @@ class Delivery:
     def page(self, made: Any, trials: Path | None) -> None:
         """The gathered tables, the trials of a search, and the report."""
         for name, path in ({name: getattr(made, name, None) for name in TABLES} | {"trials": trials}).items():
-            self._table(name, path)
+            self._table(name, path, sources=self.bolds if name.startswith("network") else None)
         deliver(Path(made.report), targets(self.output)["report"])
 
     def _table(
@@ -298,12 +318,11 @@ class Delivery:
     @property
     def _sources(self) -> list[Path]:
         """The split, whose own sidecar lists every image: a thousand names beside each of fifty files serve nobody."""
-        return [targets(self.output)["split"]]
+        return [targets(self.output)["split"]] if self.volumes else list(self.bolds)
 
     @property
     def _datasets(self) -> dict[str, Path]:
-        folder = self.data if self.data.is_dir() else self.data.parent
-        return {dataset_label(folder): folder, "": self.output}
+        return {**self.datasets, "": self.output}
 
 
 def _read(path: Path) -> dict[str, Any]:

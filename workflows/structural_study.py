@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
+from pydra_vae.bids.derivatives import write_dataset_description
 from pydra_vae.bids.plan import labels_beside
 from pydra_vae.bids.tables import read_table
 from pydra_vae.bids.volumes import Volume
@@ -44,7 +44,7 @@ from pydra_vae.workflows.structural_inputs import (
 )
 from pydra_vae.workflows.structural_models import Choice, VolumeModel
 from pydra_vae.workflows.structural_networks import Networks
-from pydra_vae.workflows.structural_outputs import Delivery
+from pydra_vae.workflows.structural_outputs import Delivery, datasets_read
 from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_labels, page_tables
 from pydra_vae.workflows.structural_parts import VolumeData
 from pydra_vae.workflows.structural_search import VolumeGrid, axes_of, grid_points, search, setting_of_point
@@ -366,10 +366,11 @@ class Study(Passes):
         return tasks
 
     def _delivery(self) -> Delivery:
-        dataset = {dataset_label(self.options.data): self.options.data}
-        write_dataset_description(self.output, "pydra_vae: latents of brain volumes", dataset)
+        datasets = datasets_read([self.options.data, self.options.bold, self.options.second_data])
+        write_dataset_description(self.output, "pydra_vae: latents of brain volumes", datasets)
         given = all_parameters(self.options)
-        return Delivery(self.output, self.options.data, self.found.volumes, given, self.found.tables)
+        bolds = [path for runs in self.networks.values() for path in runs.bolds]
+        return Delivery(self.output, datasets, self.found.volumes, given, self.found.tables, bolds)
 
     def _page(self, report: Mapping[str, Any]) -> None:
         """Tables of all models, and the report."""

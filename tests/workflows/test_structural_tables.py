@@ -145,7 +145,7 @@ def test_images_keep_the_space_that_their_sidecars_name(tmp_path):
     volume = Volume("sub-01", "sub-01", "", tmp_path / "sub-01.nii.gz", beside, space="MNI152NLin6Asym")
     image = tmp_path / "mean.nii.gz"
     image.write_bytes(b"image")
-    Delivery(tmp_path / "out", tmp_path, [volume], {})._image(image, "stat-mean_desc-structural", "Mean")
+    Delivery(tmp_path / "out", {"data": tmp_path}, [volume], {})._image(image, "stat-mean_desc-structural", "Mean")
     text = (tmp_path / "out" / "group_space-MNI152NLin6Asym_stat-mean_desc-structural_map.json").read_text()
     assert '"SpatialReference": "https://templateflow.org/tpl"' in text
 
@@ -157,6 +157,6 @@ def test_what_a_table_of_persons_says_of_a_column_is_not_said_of_its_visits(tmp_
     )
     (tmp_path / "sub-1_sessions.tsv").write_text("session_id\tage\nses-1\t60\nses-2\t62\n")
     tables = [tmp_path / "participants.tsv", tmp_path / "sub-1_sessions.tsv"]
-    delivery = Delivery(tmp_path / "out", tmp_path, [], {}, tables)
+    delivery = Delivery(tmp_path / "out", {"data": tmp_path}, [], {}, tables)
     assert delivery._data_columns() == {"site": {"Description": "scanner"}}
-    assert "age" in Delivery(tmp_path / "out", tmp_path, [], {}, tables[:1])._data_columns()
+    assert "age" in Delivery(tmp_path / "out", {"data": tmp_path}, [], {}, tables[:1])._data_columns()
