@@ -159,17 +159,27 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
     for target in in_order(table["target"]):
         of = rows(table, target=target)
         measure = measure_of(of)
-        ours, linear = _features(tables, of)
-        best, other = (best_model(rows(of, features=name), measure) for name in (ours, linear))
+        ours, _ = _features(tables, of)
+        best, n_models = best_model(rows(of, features=ours), measure), len(rows(of, features=ours))
+        other = best_model(of[[is_pca(name) for name in of["features"]]], measure)
         if not best:
             continue
-        p, chance = value(best, "p_permutation"), value(best, "chance")
+        linear = str(other.get("features", ""))
+        # the best of several models was looked for; few permutations cannot tell it from chance
+        p, chance = float(np.minimum(1, n_models * value(best, "p_permutation"))), value(best, "chance")
+        too_few = n_models / (1 + value(best, "n_permutations")) >= ALPHA
         told = rows(predictions, target=target)
         keys = [{"features": row["features"], "model": row["model"]} for row in (best, other) if row]
         gap = paired(told, *keys) if len(keys) == 2 else Difference(np.nan)
         beaten = np.isfinite(p) and p < ALPHA and value(best, "r2") > 0
         verdict = (
-            OPEN if not np.isfinite(p) else DIFFERS if not beaten else ALSO if gap.known and not gap.above else AGREES
+            OPEN
+            if not np.isfinite(p) or (too_few and not beaten)
+            else DIFFERS
+            if not beaten
+            else ALSO
+            if gap.known and not gap.above
+            else AGREES
         )
         name = "AUC" if measure == "auc" else "R²"
         text = f"{sentence(str(target))[:-1]} by {best['model'].upper()}: {p_value(p)}"
@@ -181,9 +191,9 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
             f"{fixed(value(best, measure))}" + (f"; test persons: {fixed(tested)}" if np.isfinite(tested) else ""),
             (f"{linear}: {fixed(value(other, measure))}; " if other else "") + f"chance: {fixed(chance)}",
             Finding(text, verdict),
-            "The best model on the latents, nested cross-validation by person, beats permuted targets (p < "
-            f"{ALPHA:g}) and the mean (R² > 0); “its control does as well” where the best model on PCA is not worse "
-            f"by {COUNTS} (paired over persons).",
+            "The best model on the latents, nested cross-validation by person, beats permuted targets (p, times the "
+            f"models tried, < {ALPHA:g}) and the mean (R² > 0); “its control does as well” where the best model on "
+            f"PCA, of as many components or twice as many, is not worse by {COUNTS} (paired over persons).",
         )  # fmt: skip
 
 

@@ -13,7 +13,9 @@ from pydra_vae.reports.structural_rules import ALPHA, COUNTS, FLOOR, Difference,
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
 
 JOINT = ("two-stage", "joint")  # ScoreJoint's own method; the others are its controls
-CONTROLS = ("same head on PCA", "same head on latents", "ridge on latents", "ridge", "ridge on PCA")
+CONTROLS = (
+    "same head on PCA", "same head on latents", "ridge on latents", "ridge", "ridge on products", "ridge on PCA",
+)  # fmt: skip
 METHODS = {  # of LongitudinalModel
     "carry_forward": "the last visit",
     "decoded_difference": "VAE: last + decoded difference",
@@ -134,7 +136,8 @@ def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
             (f"{control['method']}: {fixed(value(control, 'r2'), 3)}; " if control else "") + "mean image: 0",
             Finding(f"{text}.", verdict),
             f"R² on test persons over the whole brain above 0 by more than {FLOOR:g}; “its control does as well” "
-            f"where linear regression is not worse by more than {FLOOR:g}. No standard error is at hand.",
+            "where ridge regression, on the values or on their squares and products too, is not worse by more than "
+            f"{FLOOR:g}. No standard error is at hand.",
         )  # fmt: skip
 
 
@@ -153,15 +156,24 @@ def _fusion(tables: StructuralTables) -> Iterator[Judged]:
         ours, single = _best(together, True), _best(alone, True)
         if not ours or not single:
             continue
-        gap = Difference(value(ours, "r2") - value(single, "r2"))
-        verdict = AGREES if gap.above else DIFFERS
-        text = f"Against {single['source']} alone: {gap.text}; there is no standard error."
+        gap = _paired_sources(tables, str(target), ours, single)
+        text = f"Against {single['source']} alone: {gap.text}"
         yield Judged(
             f"fusion {target}", f"Modalities together tell more of {target} than each alone", "[41], no number",
             f"R² {fixed(value(ours, 'r2'), 3)}", f"{single['source']} alone: {fixed(value(single, 'r2'), 3)}",
-            Finding(text, verdict),
-            f"R² on test persons from all modalities above that from the best one alone by more than {FLOOR:g}.",
+            Finding(text + ("." if np.isfinite(gap.se) else "; there is no standard error."), compared(gap)),
+            f"R² on test persons from all modalities above that from the best one alone by {COUNTS} (paired over "
+            f"persons; of images there is no standard error, and {FLOOR:g} alone decides).",
         )  # fmt: skip
+
+
+def _paired_sources(tables: StructuralTables, target: str, first: dict, second: dict) -> Difference:
+    """R² of the joint model from one source less that from another, over the persons who have both."""
+    predictions, gap = tables("joint_predictions"), Difference(np.nan)
+    if predictions is not None and {"source", "method", "observed", "predicted"} <= set(predictions):
+        told = rows(predictions, score=target)
+        gap = paired(told, *({"source": row["source"], "method": row["method"]} for row in (first, second)))
+    return gap if gap.known else Difference(value(first, "r2") - value(second, "r2"))
 
 
 def difference(method) -> bool:
@@ -205,13 +217,15 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
     sure = not p >= ALPHA  # unknown is no doubt
     below = ours["ratio"] < 1 and not ours["high"] >= 1 and sure
     above = ours["ratio"] > 1 and not ours["low"] <= 1 and sure
-    matched = linear is not None and linear["ratio"] <= ours["ratio"] + FLOOR
+    gain = _paired_ratio(tables, ours, linear) if linear else Difference(np.nan)
+    matched = gain.known and not gain.above
     verdict = (ALSO if matched else AGREES) if below else DIFFERS if above else OPEN
     text = (
         f"The last visit plus the decoded difference errs {fixed(ours['ratio'])} times as much as the last visit itself"
     )
     text += f" ({p_value(p)})" if np.isfinite(p) else ""
     text += f"; decoding the predicted latents, {fixed(plain['ratio'])} times" if plain else ""
+    text += f"; {gain.text} less than the best without a VAE" if gain.known else ""
     interval = f" [{fixed(ours['low'])}, {fixed(ours['high'])}]" if np.isfinite(ours["low"]) else ""
     yield Judged(
         "trajectory", "Linear models of latents predict how a brain ages", "[44], no number",
@@ -221,8 +235,32 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
         Finding(f"{text}.", verdict),
         "The error on the next visit, over that of carrying the last one forward, has an interval below 1, and signs "
         f"flipped over persons give p < {ALPHA:g}; “its control does as well” where slopes of voxels or of PCA's "
-        f"scores reach the same ratio within {FLOOR:g}.",
+        f"scores have no ratio that is higher by {COUNTS} (paired over persons).",
     )  # fmt: skip
+
+
+def _paired_ratio(tables: StructuralTables, ours: dict, other: dict) -> Difference:
+    """How much higher another method's ratio is than ours: the difference of the errors, over carrying forward.
+
+    Its standard error is over persons, of the ratio of two means (the jackknife that leaves one out).
+    """
+    plain, table = Difference(other["ratio"] - ours["ratio"]), tables("longitudinal_predictions")
+    if table is None or not {"method", "mse", "person"} <= set(table):
+        return plain
+    if "region" in table:
+        table = table[text_column(table, "region").isin(WHOLE)]
+    table = table.assign(mse=pd.to_numeric(table["mse"], errors="coerce"))
+    visits = table.pivot_table(index=["person", "label"], columns="method", values="mse")
+    needed = [ours["method"], other["method"], "carry_forward"]
+    if not set(needed) <= set(visits):
+        return plain
+    means = visits[needed].dropna().groupby(level="person").mean()
+    if len(means) < 3:
+        return plain
+    gain, carried = (means[needed[1]] - means[needed[0]]).to_numpy(), means["carry_forward"].to_numpy()
+    left_out = (gain.sum() - gain) / (carried.sum() - carried)
+    error = float(np.sqrt((len(gain) - 1) * left_out.var()))
+    return Difference(float(gain.sum() / carried.sum()), error)
 
 
 def _networks(tables: StructuralTables) -> Iterator[Judged]:

@@ -17,6 +17,7 @@ ERRORS = 2.0  # standard errors
 FLOOR = 0.01  # of R², SSIM, correlations
 SAME_R2 = 0.02  # R² within which two fits reconstruct alike
 INFORMATION = 0.1  # relative difference of information that counts
+DISSIMILARITY = 0.05  # share of 1 − SSIM that counts
 ALPHA = 0.05
 COUNTS = f"more than {ERRORS:g} standard errors and more than {FLOOR:g}"
 
@@ -35,10 +36,11 @@ class Judged(Claim):
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two measures with its standard error; NaN where that is not known."""
+    """A difference of two measures with its standard error, NaN where that is not known, and what matters of it."""
 
     value: float
     se: float = np.nan
+    floor: float = FLOOR
 
     @property
     def known(self) -> bool:
@@ -48,7 +50,7 @@ class Difference:
     @property
     def margin(self) -> float:
         """What it must exceed."""
-        return max(FLOOR, ERRORS * self.se) if np.isfinite(self.se) else FLOOR
+        return max(self.floor, ERRORS * self.se) if np.isfinite(self.se) else self.floor
 
     @property
     def above(self) -> bool:
@@ -90,7 +92,7 @@ def compared(found: Difference) -> str:
     if found.above:
         return AGREES
     highest = found.value + (ERRORS * found.se if np.isfinite(found.se) else 0)
-    return DIFFERS if found.known and highest <= FLOOR else OPEN
+    return DIFFERS if found.known and highest <= found.floor else OPEN
 
 
 def paired(table: pd.DataFrame, first: dict, second: dict, key: str = "label") -> Difference:

@@ -108,6 +108,6 @@ def volume_warnings(
         text = f"the best step, {best_step} of {steps}, lies in the first tenth of the training"
         warnings.append(("best_step_early", STRONG, text))
     elif steps > 0 and best_step > LATE * steps and r2_test < pca_r2_test - NOTABLE:
-        text = f"the validation error was still falling at the last of {steps} steps: train longer"
+        text = f"the validation loss was still falling at the last of {steps} steps: train longer"
         warnings.append(("still_improving", MILD, text))
     return [dict(zip(("code", "severity", "text"), one, strict=True)) for one in warnings]

@@ -23,6 +23,7 @@ PREDICTIONS = ("label", "person", "score", "source", "method", "observed", "pred
 LEVELS = ("row", "score", "level", "value", "sd", "voxel_sd")
 ENDS = {"low": 5, "high": 95}  # percentiles of the training images' scores
 COMPONENTS = 32  # of the image's PCA, for linear predictions of images
+MOST_MULTIPLIED = 32  # features whose products a ridge regression is given: 560 columns
 
 
 @dataclass
@@ -191,6 +192,7 @@ class _Judge:
         made = {
             self.method: self._decoded(target, loaded.latent(sources), train),
             "ridge": self._linear(target, loaded.features(sources), train),
+            "ridge on products": self._curved(target, loaded.features(sources), train),
             "ceiling": lambda part: loaded.decode(target, known[part]),
             "mean": lambda part: mean + nothing,
         }
@@ -217,6 +219,13 @@ class _Judge:
         components = self.pca.components[:COMPONENTS]
         codes = ridge_predictions(features, self._projected(components), train)
         return lambda rows: codes[rows] @ components + self.pca.mean
+
+    def _curved(self, target: str, features: np.ndarray, train: np.ndarray):
+        """As `_linear`, with squares and products: the joint model bends too, so a straight line alone is no control.
+
+        Where a score is a product of two factors, an image is no linear function of it and of the others.
+        """
+        return self._linear(target, products(features), train) if features.shape[1] <= MOST_MULTIPLIED else None
 
     def _projected(self, components: np.ndarray) -> np.ndarray:
         from pydra_vae.stats.chunks import row_chunks

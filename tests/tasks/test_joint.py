@@ -122,6 +122,8 @@ def test_images_are_decoded_from_scores_where_the_factor_lies(two):
     found = {r: figure(table, "scores → image", "two-stage", r).r2 for r in ("whole", "planted", "related")}
     assert figure(table, "scores → image", "ridge").r2 - 0.05 < found["whole"] < found["planted"]
     assert found["whole"] < figure(table, "scores → image", "planted factors").r2
+    straight, bent = (figure(table, "scores → image", name).r2 for name in ("ridge", "ridge on products"))
+    assert bent == pytest.approx(straight, abs=0.1)  # no planted product
     assert figure(table, "scores → image", "ceiling").r2 > 0.8
     assert figure(table, "functional → image", "two-stage").r2 > 0.2
 

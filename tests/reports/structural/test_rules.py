@@ -39,9 +39,12 @@ def test_reconstruction(tmp_path, change, mean, pca):
     assert (found["mean"], found["pca"]) == (mean, pca)
 
 
-@pytest.mark.parametrize(("ssim", "verdict"), [(0.95, AGREES), (0.90, DIFFERS), (0.85, DIFFERS)])
-def test_dssim_is_judged_by_its_own_measure(tmp_path, ssim, verdict):
-    rows = [fit(ssim_test=0.9), fit(setting="DSSIM", reconstruction="dssim", ssim_test=ssim)]
+@pytest.mark.parametrize(
+    ("mse", "ssim", "verdict"),
+    [(0.9, 0.95, AGREES), (0.9, 0.9, DIFFERS), (0.9, 0.85, DIFFERS), (0.985, 0.988, AGREES), (0.985, 0.9851, DIFFERS)],
+)
+def test_dssim_is_judged_by_its_own_measure(tmp_path, mse, ssim, verdict):
+    rows = [fit(ssim_test=mse), fit(setting="DSSIM", reconstruction="dssim", ssim_test=ssim)]
     assert verdicts(scores=write_table(tmp_path / "scores.tsv", rows))["dssim"] == verdict
 
 
@@ -52,19 +55,27 @@ def test_dssim_is_judged_by_its_own_measure(tmp_path, ssim, verdict):
         ({"mi": 20.0}, {"beta": 1.0, "mi": 25.0}, ALSO),
         ({"mi": 10.0}, None, DIFFERS),
         ({"mi": 20.0, "r2_test": 0.6}, None, OPEN),
+        ({"mi": 20.0, "mmd": 0.09}, None, OPEN),  # information bought by leaving the prior
+        ({"mi": 20.0, "mmd": 0.01}, {"beta": 1.0, "mi": 25.0, "mmd": 0.2}, AGREES),
+        ({"mi": 20.0, "mmd": 0.01}, {"beta": 1.0, "mi": 25.0, "mmd": 0.01}, ALSO),
     ],
 )
 def test_information_is_compared_at_equal_reconstruction(tmp_path, mmd, low, verdict):
-    rows = [fit(mi=10.0), fit(setting="MMD", divergence="mmd", **mmd)]
+    rows = [fit(mi=10.0, mmd=0.05), fit(setting="MMD", divergence="mmd", **mmd)]
     rows += [fit(setting="KL low", **low)] if low else []
     assert verdicts(scores=write_table(tmp_path / "scores.tsv", rows))["mmd"] == verdict
 
 
 def test_collapse_stays_open_without_a_collapsed_fit(tmp_path):
     healthy = verdicts(scores=write_table(tmp_path / "one.tsv", [fit()]))
-    fallen = fit(setting="β 10000", collapsed=True, variance_ratio=0.001, swap_ratio=1.0, r2_test=0.0)
+    fallen = fit(setting="β 10000", beta=1e4, collapsed=True, variance_ratio=0.001, swap_ratio=1.0, r2_test=0.0)
     assert healthy["collapse"] == OPEN
     assert verdicts(scores=write_table(tmp_path / "two.tsv", [fit(), fallen]))["collapse"] == AGREES
+
+
+def test_a_fit_that_has_not_learnt_is_no_pull_to_the_prior(tmp_path):
+    fallen = fit(setting="β 1", beta=1.0, collapsed=True, variance_ratio=0.001, swap_ratio=1.0, r2_test=0.0)
+    assert verdicts(scores=write_table(tmp_path / "scores.tsv", [fit(), fallen]))["collapse"] == OPEN
 
 
 def test_paired_difference_is_the_difference_of_r2():
@@ -88,14 +99,14 @@ def test_a_difference_within_its_error_is_open_and_one_without_doubt_is_not():
     assert compared(Difference(np.nan)) == OPEN
 
 
-def regression(folder, error: dict[tuple[str, str], float], p: float = 0.01) -> dict:
+def regression(folder, error: dict[tuple[str, str], float], p: float = 0.01, n_permutations: int = 100) -> dict:
     rng = np.random.default_rng(1)
     y, scores, predictions = rng.standard_normal(200), [], []
     for (features, model), sd in error.items():
         told = y + sd * rng.standard_normal(200)
         r2 = 1 - float(np.mean((y - told) ** 2)) / y.var()
         scores.append({"features": features, "model": model, "target": "age", "metric": "r2", "r2": r2,
-                       "p_permutation": p, "chance": -0.1})  # fmt: skip
+                       "p_permutation": p, "chance": -0.1, "n_permutations": n_permutations})  # fmt: skip
         predictions += [
             {"label": i, "target": "age", "features": features, "model": model, "fold": i % 5, "observed": a,
             "predicted": b}
@@ -114,6 +125,19 @@ def regression(folder, error: dict[tuple[str, str], float], p: float = 0.01) -> 
 def test_latents_tell_a_target_only_beyond_chance_and_beside_pca(tmp_path, vae, pca, p, verdict):
     found = verdicts(**regression(tmp_path, {("VAE", "glm"): vae, ("PCA-4", "glm"): pca}, p))
     assert found["predict age"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("p", "n_permutations", "verdict"), [(0.01, 100, AGREES), (0.02, 100, DIFFERS), (0.05, 19, OPEN)]
+)
+def test_the_best_of_four_models_pays_for_four(tmp_path, p, n_permutations, verdict):
+    error = {("VAE", model): 0.3 for model in ("glm", "svr", "polynomial", "spline")} | {("PCA-4", "glm"): 0.6}
+    assert verdicts(**regression(tmp_path, error, p, n_permutations))["predict age"] == verdict
+
+
+def test_pca_may_have_twice_as_many_components(tmp_path):
+    error = {("VAE", "glm"): 0.3, ("PCA-4", "glm"): 0.6, ("PCA-8", "glm"): 0.2}
+    assert verdicts(**regression(tmp_path, error))["predict age"] == ALSO
 
 
 @pytest.mark.parametrize(("svr", "verdict"), [(0.3, AGREES), (0.9, DIFFERS)])
@@ -139,6 +163,60 @@ def test_the_next_visit_against_the_last_one(tmp_path, ours, voxel, verdict):
     ]  # fmt: skip
     found = verdicts(longitudinal_scores=write_table(tmp_path / "scores.tsv", rows))
     assert found["trajectory"] == verdict
+
+
+@pytest.mark.parametrize(("spread", "verdict"), [(0.01, AGREES), (0.5, ALSO)])
+def test_a_gain_over_pca_within_its_error_is_none(tmp_path, spread, verdict):
+    ratios = {"carry_forward": 1.0, "decoded_difference": 0.6, "pca_change": 0.7}
+    rows = [
+        {"method": m, "region": "whole", "mse": r, "ratio_to_carry_forward": r, "ratio_low": r - 0.1,
+         "ratio_high": min(1.0, r + 0.1)}
+        for m, r in ratios.items()
+    ]  # fmt: skip
+    away = np.resize([-spread, spread], 12)  # persons for whom PCA does better, and worse
+    visits = [
+        {"label": f"{i}", "person": f"{i}", "method": m, "region": region, "mse": r + away[i] * (m == "pca_change")}
+        for m, r in ratios.items() for i in range(12) for region in ("whole", "changing")
+    ]  # fmt: skip
+    found = verdicts(
+        longitudinal_scores=write_table(tmp_path / "scores.tsv", rows),
+        longitudinal_predictions=write_table(tmp_path / "predictions.tsv", visits),
+    )
+    assert found["trajectory"] == verdict
+
+
+def joint(folder, error: dict[tuple[str, str], float]) -> dict:
+    """Of a score from sources by methods, each with an error of its own."""
+    rng, rows, predictions = np.random.default_rng(2), [], []
+    y = rng.standard_normal(60)
+    for (source, method), sd in error.items():
+        told = y + sd * rng.standard_normal(60)
+        r2 = 1 - float(np.mean((y - told) ** 2)) / y.var()
+        rows.append({"direction": f"{source} → memory", "method": method, "region": "whole", "r2": r2})
+        predictions += [
+            {"label": i, "person": i, "score": "memory", "source": source, "method": method, "observed": a,
+             "predicted": b}
+            for i, (a, b) in enumerate(zip(y, told, strict=True))
+        ]  # fmt: skip
+    return {
+        "joint": (write_table(folder / "joint.tsv", rows),),
+        "joint_predictions": (write_table(folder / "predictions.tsv", predictions),),
+    }
+
+
+@pytest.mark.parametrize(("both", "verdict"), [(0.2, AGREES), (0.55, OPEN), (1.2, DIFFERS)])
+def test_a_second_modality_helps_beyond_its_error(tmp_path, both, verdict):
+    found = verdicts(**joint(tmp_path, {("image", "two-stage"): 0.6, ("both", "two-stage"): both}))
+    assert found["fusion memory"] == verdict
+
+
+@pytest.mark.parametrize(("products", "verdict"), [(0.05, AGREES), (0.12, ALSO)])
+def test_images_from_scores_have_a_control_that_bends(tmp_path, products, verdict):
+    rows = [
+        {"direction": "scores → image", "method": m, "region": "whole", "r2": r2}
+        for m, r2 in (("two-stage", 0.12), ("ridge", 0.06), ("ridge on products", products))
+    ]
+    assert verdicts(joint=(write_table(tmp_path / "joint.tsv", rows),))["image from scores"] == verdict
 
 
 @pytest.mark.parametrize(
