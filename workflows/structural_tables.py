@@ -7,6 +7,7 @@ division of the persons that the study will make.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,8 +91,9 @@ def check_scores(covariates: pd.DataFrame, split: Split, tables: Sequence[Path],
 
     for name in options.scores or ():
         if covariates[name].dtype.kind not in "fiu":
-            values = listing(covariates[name].dropna().astype(str).unique())
-            raise InputError(f"--scores {name}: the joint model needs numbers, and this column holds {values}")
+            there = covariates[name].dropna().astype(str).unique()
+            words = [value for value in there if not _is_number(value)]
+            raise InputError(f"--scores {name}: the joint model needs numbers, and this column holds {listing(words)}")
     names = list(options.scores or ())
     if names:
         values = covariates[names].to_numpy(dtype=float)[split.rows("train")]
@@ -99,6 +101,13 @@ def check_scores(covariates: pd.DataFrame, split: Split, tables: Sequence[Path],
             _joint.check_scores(values, names, _table(tables))
         except ValueError as error:
             raise InputError(f"--scores: {error}") from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _table(tables: Sequence[Path]) -> Path:

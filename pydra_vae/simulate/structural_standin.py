@@ -14,14 +14,8 @@ import pandas as pd
 
 from pydra_vae.simulate.geometry import SPACE
 from pydra_vae.simulate.motor_files import save_image, write_json, write_tsv
-from pydra_vae.simulate.structural import (
-    StructuralGroup,
-    StructuralSize,
-    Visit,
-    functional_map,
-    grey_matter,
-    simulate_structural,
-)
+from pydra_vae.simulate.structural import SITES, StructuralGroup, Visit, draw_visits, functional_map, grey_matter
+from pydra_vae.simulate.structural_effects import Anatomy, build_anatomy
 
 LAYOUTS = ("smriprep", "fmriprep", "cat12", "table", "oasis")
 TISSUES = ("GM", "WM", "CSF")
@@ -79,10 +73,16 @@ def write_volume_tree(
     return _write_table(folder, named) if layout == "table" else _write_oasis(folder, named)
 
 
-@cache
 def simulated_group(voxel_mm: float, n_persons: int, seed: int) -> StructuralGroup:
-    """The persons of one grid; its anatomy takes seconds, and is made once."""
-    return simulate_structural(StructuralSize(voxel_mm, n_persons), seed=seed)
+    """The persons of `simulate_structural` on one grid."""
+    visits = [visit for person in range(1, n_persons + 1) for visit in draw_visits(person, seed)]
+    return StructuralGroup(_anatomy_of(voxel_mm, seed), visits, seed)
+
+
+@cache
+def _anatomy_of(voxel_mm: float, seed: int) -> Anatomy:
+    """It takes seconds, and is the same for any number of persons."""
+    return build_anatomy(voxel_mm, seed, len(SITES))
 
 
 def tissues(group: StructuralGroup, visit: Visit) -> dict[str, np.ndarray]:
