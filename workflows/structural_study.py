@@ -7,6 +7,7 @@ search; each analysis of the main model; the page.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ class Study(Passes):
     fits : list of VolumeFit
         The main one first.
     data, covariates, second, linear : outputs of the shared passes
+    sizes : list of int
+        Components of each of the linear latents.
     models : dict of str to outputs
         Of `VolumeModel`, by the fit's setting.
     analyses : dict of str to outputs
@@ -94,6 +97,7 @@ class Study(Passes):
         self.searched: dict[str, Path] = {}
         self.second: Any = None
         self.linear: Any = None
+        self.sizes: list[int] = []
 
     def run(self, report: Mapping[str, Any]) -> int:
         """All passes; returns the exit status."""
@@ -251,7 +255,9 @@ class Study(Passes):
         delivery = self._delivery()
         fits = {fit.label: fit for fit in self.fits}
         k = self.main.options["latent_dim"]
-        linear = LinearLatents(volumes=self.data.volumes, pca=self.data.pca, sizes=[k, 2 * k])
+        there = json.loads(Path(self.data.pca_info).read_text(encoding="utf-8"))["n_components"]
+        self.sizes = list(dict.fromkeys(min(n, there) for n in (k, 2 * k)))  # few images have few components
+        linear = LinearLatents(volumes=self.data.volumes, pca=self.data.pca, sizes=self.sizes)
 
         def deliver(label: str, outputs: Any) -> None:
             if label in fits:
@@ -337,7 +343,7 @@ class Study(Passes):
             for target in self.found.targets:
                 tasks[f"regression of {target}"] = Regression(
                     **table, volume_split=self.data.volume_split, target=target, seed=self.seed,
-                    features=[main.latents, *self.linear.scores], names=[FAMILY, f"PCA-{k}", f"PCA-{2 * k}"],
+                    features=[main.latents, *self.linear.scores], names=[FAMILY, *(f"PCA-{n}" for n in self.sizes)],
                     confounds=self.options.confounds, regression=self.given["regression"],
                 )  # fmt: skip
         if "joint" in asked:
@@ -356,7 +362,7 @@ class Study(Passes):
             linear = (
                 {}
                 if self.linear is None
-                else {f"PCA-{n}": s for n, s in zip((k, 2 * k), self.linear.scores, strict=True)}
+                else {f"PCA-{n}": s for n, s in zip(self.sizes, self.linear.scores, strict=True)}
             )
             features = {fit: outputs.latents for fit, outputs in self.models.items()} | linear
             tasks["recovery"] = RecoverFactors(

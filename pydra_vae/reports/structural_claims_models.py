@@ -80,6 +80,7 @@ def _scores_from_images(tables: StructuralTables) -> Iterator[Judged]:
         if not ours or not _is_score(tables, str(target)):
             continue
         told = rows(predictions, score=target, source="image") if "source" in predictions else predictions
+        told = _with_baseline(told)
         gap = Difference(np.nan)
         if control and {"method", "observed", "predicted"} <= set(told):
             gap = paired(told, {"method": ours["method"]}, {"method": control["method"]})
@@ -100,12 +101,21 @@ def _scores_from_images(tables: StructuralTables) -> Iterator[Judged]:
         )  # fmt: skip
 
 
+def _with_baseline(table: pd.DataFrame) -> pd.DataFrame:
+    """Predictions with what the training mean predicts, about which the tables' R² is."""
+    if not {"method", "label", "predicted"} <= set(table) or "baseline" in table:
+        return table
+    mean = rows(table, method="mean").drop_duplicates("label").set_index("label")["predicted"]
+    return table.assign(baseline=table["label"].map(pd.to_numeric(mean, errors="coerce"))) if len(mean) else table
+
+
 def _r2_error(table: pd.DataFrame, ours: dict) -> float:
     """Standard error over persons of the joint model's R²."""
     if not {"method", "observed", "predicted"} <= set(table):
         return np.nan
     told = rows(table, method=ours["method"])
-    mean = told.assign(method="mean", predicted=pd.to_numeric(told["observed"], errors="coerce").mean())
+    baseline = told["baseline"] if "baseline" in told else pd.to_numeric(told["observed"], errors="coerce").mean()
+    mean = told.assign(method="mean", predicted=baseline)
     both = pd.concat([told, mean], ignore_index=True)
     return paired(both, {"method": ours["method"]}, {"method": "mean"}).se
 
@@ -171,7 +181,7 @@ def _paired_sources(tables: StructuralTables, target: str, first: dict, second: 
     """R² of the joint model from one source less that from another, over the persons who have both."""
     predictions, gap = tables("joint_predictions"), Difference(np.nan)
     if predictions is not None and {"source", "method", "observed", "predicted"} <= set(predictions):
-        told = rows(predictions, score=target)
+        told = _with_baseline(rows(predictions, score=target))
         gap = paired(told, *({"source": row["source"], "method": row["method"]} for row in (first, second)))
     return gap if gap.known else Difference(value(first, "r2") - value(second, "r2"))
 

@@ -55,7 +55,7 @@ def compare(errors: np.ndarray, reference: np.ndarray, person: np.ndarray, seed:
     numbers = np.unique(person[known], return_inverse=True)[1]
     own, other = person_means(errors[known], numbers), person_means(reference[known], numbers)
     draws = np.random.default_rng(seed).multinomial(len(own), np.full(len(own), 1 / len(own)), size=N_DRAWS)
-    low, high = np.quantile((draws @ own) / (draws @ other), [0.025, 0.975])
+    low, high = np.quantile((draws @ own) / (draws @ other), [0.025, 0.975]) if len(own) > 1 else (np.nan, np.nan)
     p = sign_flip(own - other, seed=seed).p if (own != other).any() else float("nan")
     ratio = float(own.mean() / other.mean())
     return Ratio(float(errors[known].mean()), ratio, float(low), float(high), p, int(known.sum()), len(own))

@@ -106,6 +106,8 @@ def test_errors_are_compared_over_persons():
     assert (found.n, found.n_persons) == (60, 30) and found.p < 0.001
     same = compare(carry[rng.permutation(60)], carry, person)
     assert same.low < 1 < same.high and same.p > 0.05
+    alone = compare(0.5 * carry[:2], carry[:2], person[:2])  # one person has no spread
+    assert alone.ratio == pytest.approx(0.5) and np.isnan([alone.low, alone.high]).all()
     none = compare(np.full(3, np.nan), np.ones(3), person[:3])
     assert none.n == 0 and np.isnan(none.ratio)
     regions = {"whole": slice(None), "part": np.array([True, False])}

@@ -237,3 +237,23 @@ def test_networks_beyond_smooth_maps_and_beside_ica(tmp_path, ica, p, verdict):
         for m, r in (("VAE", 0.7), ("ICA-4", ica)) for i, n in enumerate("abc")
     ]  # fmt: skip
     assert verdicts(network_best=write_table(tmp_path / "best.tsv", rows))["networks"] == verdict
+
+
+def test_gains_of_scores_are_about_the_training_mean_as_their_r2(tmp_path):
+    observed, errors = 70 + np.arange(6.0), {"two-stage": 2.0, "ridge on latents": 4.0, "mean": None}
+    rows, scores = [], []
+    for method, error in errors.items():
+        predicted = np.full(6, 50.0) if error is None else observed + error
+        rows += [
+            {"label": f"sub-{i}", "score": "memory", "source": "image", "method": method, "observed": y, "predicted": p}
+            for i, (y, p) in enumerate(zip(observed, predicted, strict=True))
+        ]
+        r2 = 1 - ((observed - predicted) ** 2).sum() / ((observed - 50) ** 2).sum()
+        scores.append({"direction": "image → memory", "source": "image", "target": "memory", "method": method,
+                       "region": "whole", "n": 6, "r2": r2})  # fmt: skip
+    files = {
+        "joint": [write_table(tmp_path / "joint.tsv", scores)],
+        "joint_predictions": [write_table(tmp_path / "predictions.tsv", rows)],
+    }
+    (claim,) = (c for c in claims_of(StructuralTables(StructuralReport(**files))) if c.name == "score memory")
+    assert f"{scores[0]['r2'] - scores[1]['r2']:+.3f}" in claim.finding.text
