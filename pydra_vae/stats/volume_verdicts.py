@@ -16,6 +16,7 @@ GAP = 0.1  # R² from training to test images
 FEW_IMAGES = 60  # training images: fewer than five for each of twelve latents
 LATE = 0.95  # of the training: a best step later than this was still going down
 NOTABLE = 0.01  # R²: what a control must be better by
+MMD_ADVICE = "lower the MMD weight, or train longer: a model that has not learnt yet looks the same"
 ADVICE = "fewer or smaller layers (width, latent_dim), a heavier divergence, augmentation, or more persons"
 
 
@@ -72,6 +73,29 @@ def overfitting(gap: float, pca_gap: float = math.nan, rise: float = math.nan) -
     if rise > OVERFITTED:
         reasons.append(f"the last validation error is {rise:.2f} times that of the best step, whose weights were kept")
     return Overfitting(bool(reasons), gap, pca_gap, rise, tuple(reasons), ADVICE if reasons else "")
+
+
+def collapse_advice(advice: str, divergence: str, weight: float, pca_r2_test: float) -> str:
+    """What to try against a collapse, as the detector gives it, for this divergence and these images.
+
+    Parameters
+    ----------
+    advice : str
+        Of the detector, which knows the KL alone; "" where nothing is wrong.
+    divergence : str
+    weight : float
+        Of that divergence.
+    pca_r2_test : float
+        R² of PCA with as many components on test images.
+
+    >>> collapse_advice("lower the KL weight", "kl", 10.0, 0.0)
+    'look at the images first: PCA of the same size explains nothing of unseen ones either; lower the KL weight'
+    """
+    if advice and divergence == "mmd" and weight > 0:
+        advice = MMD_ADVICE
+    if advice and pca_r2_test < NOTABLE:
+        return f"look at the images first: PCA of the same size explains nothing of unseen ones either; {advice}"
+    return advice
 
 
 def volume_warnings(

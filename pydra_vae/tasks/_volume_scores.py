@@ -10,7 +10,7 @@ from pydra_vae.stats.fit_warnings import verdict_warnings
 from pydra_vae.stats.tivae_scores import judge_frames
 from pydra_vae.stats.volume_pca import VolumePca
 from pydra_vae.stats.volume_scores import gaussian_information, r_squared, r_squared_error
-from pydra_vae.stats.volume_verdicts import Overfitting, overfitting, volume_warnings
+from pydra_vae.stats.volume_verdicts import Overfitting, collapse_advice, overfitting, volume_warnings
 from pydra_vae.tasks._recordings import Split, spaced
 
 PARTS = ("train", "validation", "test")
@@ -193,7 +193,15 @@ def verdict_of(passed: Passed, made: dict, history, seed: int) -> dict:
         made["steps"],
         over,
     )
-    verdict = {**found.to_dict(), "overfitting": over.to_dict(), "n_images": len(passed.rows), "warnings": warnings}
+    weight = made["mmd_weight" if made["divergence"] == "mmd" else "beta"]
+    advice = collapse_advice(found.advice, made["divergence"], weight, passed.r2("test", "pca"))
+    verdict = {
+        **found.to_dict(),
+        "advice": advice,
+        "overfitting": over.to_dict(),
+        "n_images": len(passed.rows),
+        "warnings": warnings,
+    }
     return verdict | {"warnings": verdict_warnings(verdict)}
 
 

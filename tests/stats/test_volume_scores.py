@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pydra_vae.stats.volume_scores import gaussian_information, r_squared, r_squared_error
-from pydra_vae.stats.volume_verdicts import overfitting, volume_warnings
+from pydra_vae.stats.volume_verdicts import collapse_advice, overfitting, volume_warnings
 
 
 def test_r_squared_of_the_mean_is_zero_and_of_nothing_unknown():
@@ -47,6 +47,13 @@ def test_information_of_gaussian_latents():
     assert parts["tc_gaussian"] == pytest.approx(exact, abs=0.03)
     each = 0.5 * np.sum(spread**2 - 1 - 2 * np.log(spread))
     assert parts["dimension_wise_gaussian"] == pytest.approx(each, abs=0.05)
+
+
+def test_advice_names_the_divergence_that_was_used():
+    assert "MMD weight" in collapse_advice("lower the KL weight", "mmd", 1e6, 0.8)
+    assert collapse_advice("lower the KL weight", "kl", 1e4, 0.8) == "lower the KL weight"
+    assert collapse_advice("train longer", "mmd", 0.0, 0.8) == "train longer"
+    assert collapse_advice("", "mmd", 1e6, 0.0) == ""
 
 
 def test_overfitting_is_judged_beside_pca():
