@@ -62,7 +62,8 @@ def NetworkComparison(
     each = {"latents": [vae, ica, inner, components], "model": list(NETWORK_MODELS)}
     mapping = NetworkMaps(**frames, regressors=regressors, seed=seed)
     mapped = workflow.add(mapping.split(tuple(each), **each).combine(list(each)))
-    if reference is None and regressors:
+    of_the_task = reference is None and bool(regressors)
+    if of_the_task:
         of_task = workflow.add(TaskMaps(**frames, regressors=regressors))
         reference, reference_labels = of_task.maps, of_task.names
     compared = workflow.add(
@@ -72,6 +73,7 @@ def NetworkComparison(
             mask=mask,
             reference=reference,
             labels=reference_labels,
+            same_frames=of_the_task,
             seed=seed,
         )
     )

@@ -1,5 +1,6 @@
 """Reference networks from their files, and the rows of CompareNetworks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,15 @@ def _names(labels, n, path) -> list[str]:
     if "name" not in table or len(table) != n:
         raise ValueError(f"{labels} must have a column name and {n} rows, one for each map of {path}")
     return table["name"].astype(str).tolist()
+
+
+def untested(found: Overlap) -> Overlap:
+    """The same agreement without anything that random maps tell."""
+    if found.matches is None:
+        return found
+    names = ("p", "p_best", "r_all_null", "p_all")
+    unknown = {name: np.full(np.shape(getattr(found.matches, name)), np.nan) for name in names}
+    return found._replace(matches=replace(found.matches, **unknown))
 
 
 def overlap_rows(model: str, found: Overlap, networks: list[str]) -> list[dict]:

@@ -181,6 +181,11 @@ def test_task_maps_show_the_networks_that_follow_a_condition(made, run, tmp_path
     assert read_table(out.names)["name"].tolist() == ["any condition", "faces", "houses"]
     r = np.corrcoef(np.load(out.maps), run.maps)[:3, 3:]
     assert r[1].argmax() == 0 and r[2].argmax() == 1 and r[1, 0] > 0.6 and r[2, 1] > 0.6
+    own = {"maps": [made["ica"].maps], "names": ["ICA"], "mask": made["mask"], "reference": out.maps, "n_null": 19}
+    found = step(tmp_path, CompareNetworks, **own, labels=out.names, same_frames=True)
+    best, overlap = read_table(found.best), read_table(found.overlap)
+    assert best[["p_best", "p_all", "r_all_null"]].isna().all(axis=None) and overlap["p"].isna().all()
+    assert best["r"].abs().min() > 0.5 and best["r_all"].notna().all()
 
 
 def test_ica_of_latents_cuts_up_what_the_latents_span(made, run, tmp_path):

@@ -239,6 +239,16 @@ def test_networks_beyond_smooth_maps_and_beside_ica(tmp_path, ica, p, verdict):
     assert verdicts(network_best=write_table(tmp_path / "best.tsv", rows))["networks"] == verdict
 
 
+@pytest.mark.parametrize(("p", "verdict"), [(0.01, AGREES), (0.4, DIFFERS)])
+def test_maps_of_the_same_frames_are_tested_by_shifts_of_the_task(tmp_path, p, verdict):
+    models = (("VAE", 0.9), ("PCA", 0.5))
+    best = [{"model": m, "network": "rest", "component": 1, "r": r, "p_best": None} for m, r in models]
+    task = [{"model": "VAE", "component": i, "condition": "rest", "r": 0.5, "p_any": p + 0.1 * i} for i in range(2)]
+    tables = {"network_best": write_table(tmp_path / "best.tsv", best)}
+    assert verdicts(**tables)["networks"] == OPEN
+    assert verdicts(**tables, network_task=[write_table(tmp_path / "task.tsv", task)])["networks"] == verdict
+
+
 def test_gains_of_scores_are_about_the_training_mean_as_their_r2(tmp_path):
     observed, errors = 70 + np.arange(6.0), {"two-stage": 2.0, "ridge on latents": 4.0, "mean": None}
     rows, scores = [], []
