@@ -20,6 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from pydra_vae.engine.errors import ChangedDuringRun
+from pydra_vae.engine.parsed import remembered
 
 OWN = __name__.split(".")[0]
 LEFT_OUT = __name__.rpartition(".")[0]
@@ -138,7 +139,7 @@ def _walk(module: str) -> Closure:
     importlib.invalidate_caches()
     found, watched = Closure(), set()
     ours = _scope(module)
-    todo, seen, located = [module], set(), {}
+    todo, seen, located, folders = [module], set(), {}, {}
     while todo:
         name = todo.pop()
         if name in seen or not ours(name) or name == LEFT_OUT or name.startswith(LEFT_OUT + "."):
@@ -160,7 +161,7 @@ def _walk(module: str) -> Closure:
         bases = {here.file.parent: name if here.folders else name.rpartition(".")[0]} if _is_in_package(here) else {}
         for text in mentioned:
             bases |= {Path(folder): text for folder in getattr(_locate(text, located), "folders", ())}
-        for label, path in _data_files(source.strings, bases):
+        for label, path in _data_files(source.strings, bases, folders):
             found.files[label], found.paths[label] = _hash(path.read_bytes()), path
             watched |= {str(path), str(path.parent)}
     found.watched = tuple(sorted(watched))
@@ -227,36 +228,51 @@ def _stat(path: str) -> tuple | None:
 def _source(module: Module) -> Source:
     key = (module.name, str(module.file), _stat(str(module.file)))
     if key not in _sources:
-        content = module.file.read_bytes()
         if module.file.suffix == ".py":
-            _sources[key] = _parse(content, module)
+            what = (module.name, bool(module.folders))
+            found = remembered(module.file, what, Path(__file__), lambda: _parse(module.file.read_bytes(), module))
+            _sources[key] = Source(found["digest"], frozenset(found["names"]), frozenset(found["strings"]))
         else:
-            _sources[key] = Source(_hash(content))
+            _sources[key] = Source(_hash(module.file.read_bytes()))
     return _sources[key]
 
 
-def _parse(content: bytes, module: Module) -> Source:
+def _parse(content: bytes, module: Module) -> dict[str, str | list[str]]:
+    """The fields of a `Source`; of the strings, those that may name a module or a file."""
     try:
         tree = ast.parse(content, filename=str(module.file))
     except SyntaxError:  # it will fail at its import; until then its text is what counts
-        return Source(_hash(content))
-    for node in ast.walk(tree):
+        return {"digest": _hash(content), "names": [], "strings": []}
+    nodes = _nodes(tree)
+    strings = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    naming = [text for text in strings if DOTTED.fullmatch(text) or FILE_NAME.fullmatch(text)]
+    return {
+        "digest": _hash(ast.dump(tree).encode()),
+        "names": sorted(set(_names(nodes, module))),
+        "strings": sorted(naming),
+    }
+
+
+def _nodes(tree: ast.Module) -> list[ast.AST]:
+    """All nodes of a tree, breadth first, with docstrings taken out of it."""
+    nodes: list[ast.AST] = [tree]
+    for node in nodes:  # which grows meanwhile
         if isinstance(node, DOCUMENTED) and node.body and _is_text(node.body[0]):
             node.body = node.body[1:]
-    strings = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    return Source(_hash(ast.dump(tree).encode()), frozenset(_names(tree, module)), frozenset(strings))
+        nodes.extend(ast.iter_child_nodes(node))
+    return nodes
 
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _names(tree: ast.Module, module: Module) -> Iterator[str]:
+def _names(nodes: list[ast.AST], module: Module) -> Iterator[str]:
     """Every dotted name that the module may import; those that are no modules are dropped by the walk."""
     package = module.name if module.folders else module.name.rpartition(".")[0]
     bound: dict[str, str] = {}
     strings = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -274,7 +290,7 @@ def _names(tree: ast.Module, module: Module) -> Iterator[str]:
                 yield _absolute(text.lstrip("."), len(text) - len(text.lstrip(".")), package)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             strings.append(node.value)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and (chain := _chain(node)) and chain[0] in bound:
             yield ".".join([bound[chain[0]], *chain[1:]])
     if module.folders:  # `__all__` of a package names the modules that a star import loads
@@ -303,10 +319,15 @@ def _chain(node: ast.expr) -> list[str]:
 # ---- data files ----------------------------------------------------------------------------------
 
 
-def _data_files(strings: Iterable[str], bases: dict[Path, str]) -> Iterator[tuple[str, Path]]:
-    """Files in packages' folders, or in data folders there, that strings name; a named data folder counts whole."""
+def _data_files(
+    strings: Iterable[str], bases: dict[Path, str], known: dict[Path, list[Path]]
+) -> Iterator[tuple[str, Path]]:
+    """Files in packages' folders, or in data folders there, that strings name; a named data folder counts whole.
+
+    `known` has the data folders of the packages that this walk met before.
+    """
     for base, package in bases.items():
-        folders = _data_folders(base)
+        folders = known[base] if base in known else known.setdefault(base, _data_folders(base))
         for text in strings:
             if not FILE_NAME.fullmatch(text) or ".." in text:
                 continue

@@ -70,7 +70,7 @@ def content_hash(path: Path) -> bytes:
     if _identity(path) == identity and has_rested:
         _memory[identity] = computed
         if stored is not None:
-            _write(stored, computed)
+            write_whole(stored, computed)
     return computed
 
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> bytes | None:
     return None
 
 
-def _write(path: Path, content: bytes):
+def write_whole(path: Path, content: bytes):
     """Store without a lock: whole or not at all, and a failure (a full disk, no home) costs only time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
