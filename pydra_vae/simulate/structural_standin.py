@@ -21,6 +21,7 @@ LAYOUTS = ("smriprep", "fmriprep", "cat12", "table", "oasis")
 TISSUES = ("GM", "WM", "CSF")
 LEVEL = {"GM": 550.0, "WM": 800.0, "CSF": 200.0}  # of a T1w image, in scanner units
 NATIVE_CODE, MNI_CODE = 1, 4
+NOT_IN_OASIS = (8, 24, 27, 36, 48, 57, 66, 83, 89, 93)  # numbers that nilearn leaves out, among the first hundred
 
 
 def write_volume_tree(
@@ -44,6 +45,7 @@ def write_volume_tree(
         maps of ALFF beside the anatomy, and the table in the folder itself), cat12 (mri, report and label in one
         folder, the table above it), table (images in a folder, images.tsv), oasis (nilearn's cache).
     n_persons : int
+        Of oasis at most 90.
     visits : str
         one (names without session) or all (those that the simulation has, with sessions); of all layouts but oasis.
     voxel_mm : float
@@ -199,10 +201,11 @@ def _write_table(folder: Path, named) -> Path:
 def _write_oasis(folder: Path, named) -> Path:
     """What nilearn's fetch_oasis_vbm leaves in its folder, for the first persons of the archive."""
     place, rows = folder / "oasis1", ["ID,M/F,Hand,Age,Educ,SES,MMSE,CDR,eTIV,nWBV,ASF,Delay"]
+    numbers = (number for number in range(1, 100) if number not in NOT_IN_OASIS)
     for group, visit, _ in named:
         if visit.session != 1:
             continue
-        name, shares = f"OAS1_{visit.person:04d}_MR1", tissues(group, visit)
+        name, shares = f"OAS1_{next(numbers):04d}_MR1", tissues(group, visit)
         for number, tissue in enumerate(TISSUES[:2], start=1):
             file = place / name / f"mwrc{number}{name}_mpr_anon_fslswapdim_bet.nii.gz"
             _save(file, shares[tissue], group.anatomy.affine)

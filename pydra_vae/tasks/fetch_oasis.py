@@ -61,5 +61,5 @@ def _advice(data_dir, dartel, error):
         f"OASIS could not be downloaded ({type(error).__name__}: {reason}). On a machine with a network run "
         f'`python -c "from nilearn.datasets import fetch_oasis_vbm as f; f()"` and copy its folder oasis1 to {folder} '
         f"(the OAS1_*_MR1 folders of {archive}, oasis_cross-sectional.csv, data_usage_agreement.txt); data elsewhere "
-        "are found with data_dir"
+        "are found by the environment variable NILEARN_DATA (or data_dir)"
     )
