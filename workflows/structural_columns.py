@@ -160,7 +160,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "networks": {
         **_NETWORK,
         "component": "Number of the component, from 1, of largest |r|",
-        "p_best": "Against the largest |r| of random maps of the same smoothness",
+        "p_best": "Against the largest |r| of random maps of the same smoothness; n/a for maps of the same recording",
         "r_all": "Multiple correlation of the network with all components",
         "r_all_null": "Its mean over random maps",
         "p_all": "Of r_all, against random maps",

@@ -220,6 +220,15 @@ def test_images_from_scores_have_a_control_that_bends(tmp_path, products, verdic
 
 
 @pytest.mark.parametrize(
+    ("linear", "bent", "verdict"),
+    [(0.9, 0.95, AGREES), (0.95, 0.95, DIFFERS), (0.999, 0.997, OPEN), (0.999, 0.9, DIFFERS)],
+)
+def test_maps_are_compared_where_there_is_room(tmp_path, linear, bent, verdict):
+    rows = [{"method": m, "dims": 4, "part": "test", "trustworthiness": t} for m, t in (("PCA", linear), ("VAE", bent))]
+    assert verdicts(embeddings=write_table(tmp_path / "embeddings.tsv", rows))["maps"] == verdict
+
+
+@pytest.mark.parametrize(
     ("upper", "verdict"), [(5.0, AGREES), (9.5, ALSO)], ids=["below the Gaussian", "as the Gaussian"]
 )
 def test_a_manifold_only_below_a_gaussian(tmp_path, upper, verdict):
