@@ -15,7 +15,7 @@ from pydra_vae.bids.files import InputError
 from pydra_vae.bids.names import natural_key
 from pydra_vae.bids.people import as_person, as_session, listing
 from pydra_vae.images.grids import check_common_grid
-from pydra_vae.images.headers import read_header
+from pydra_vae.images.headers import Header, read_header
 
 TABLES = (".tsv", ".csv", ".txt")
 
@@ -42,6 +42,8 @@ class Volume:
         Template; empty where nothing says.
     entities : dict of str
         As the name has them.
+    header : Header or None
+        As `find_volumes` read it.
     """
 
     label: str
@@ -52,6 +54,7 @@ class Volume:
     brain_mask: Path | None = None
     space: str = ""
     entities: dict[str, str] = field(default_factory=dict, repr=False)
+    header: Header | None = field(default=None, repr=False, compare=False)
 
 
 Found = tuple[list[Volume], dict[str, str]]
@@ -161,7 +164,7 @@ def check_grids(volumes: Sequence[Volume], grid: Path | None = None, resolution:
     if grid is not None:
         return grid
     try:
-        check_common_grid([read_header(volume.path) for volume in volumes])
+        check_common_grid([volume.header or read_header(volume.path) for volume in volumes])
     except ValueError as error:
         if resolution is None:
             raise InputError(str(error)) from error
@@ -272,5 +275,5 @@ def _checked(volumes: Sequence[Volume]) -> Found:
                 f"{volume.label}: {volume.path} has {header.n_frames} volumes, but one map a visit is needed"
             )
             continue
-        good.append(volume)
+        good.append(replace(volume, header=header))
     return good, problems

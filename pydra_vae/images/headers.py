@@ -6,6 +6,7 @@ was found, what was needed and what to do.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,12 +81,20 @@ def load_image(path: Path) -> nib.Nifti1Image:
     path = Path(path)
     check_is_there(path, "image")
     try:
-        image = nib.load(path)
+        image = _opened(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a NIfTI image ({error}): copy or download it again") from error
     if not isinstance(image, nib.Nifti1Pair):
         raise ValueError(f"{path} is a {type(image).__name__}: a NIfTI volume (.nii, .nii.gz) is needed")
     return image
+
+
+def _opened(path: Path):
+    """What nibabel makes of a file; a NIfTI-1 volume is tried first, as looking what it is would read it twice."""
+    if path.name.endswith((".nii", ".nii.gz")):
+        with contextlib.suppress(Exception):
+            return nib.Nifti1Image.from_filename(path)
+    return nib.load(path)
 
 
 def read_header(path: Path) -> Header:
