@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydra_vae.bids.common_space import check_networks
 from pydra_vae.bids.files import InputError, index, is_preprocessed
+from pydra_vae.bids.people import listing
 from pydra_vae.bids.plan import SubjectPlan, labels_beside, plan_subjects
 from pydra_vae.workflows.structural_inputs import given_options
 
@@ -60,7 +62,11 @@ def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[
     there = {file.entities["sub"] for file in index(folder) if is_preprocessed(file)}
     wanted = sorted(there.intersection(options.participant_label or there))
     if not wanted:
-        raise InputError(f"{folder} has no preprocessed BOLD (*_desc-preproc_bold.nii.gz) of the persons asked for")
+        asked = listing(f"sub-{label}" for label in options.participant_label)
+        raise InputError(
+            f"{folder} has no preprocessed BOLD (*_desc-preproc_bold.nii.gz) of {asked}; there is that of "
+            f"{listing(f'sub-{label}' for label in there)}"
+        )
     plans, problems = plan_subjects(
         folder,
         atlas="none",
@@ -72,8 +78,23 @@ def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[
     if not plans:
         raise InputError("\n".join(problems.values()))
     if options.networks_atlas and labels is None:
+        check_networks(options.networks_atlas, {plan.label: plan.runs[0].entities.get("space", "") for plan in plans})
         labels = labels_beside(options.networks_atlas)
     return [_runs_of(plan, labels) for plan in plans], problems
+
+
+def why_no_template(runs: Sequence[BoldRuns]) -> str:
+    """Why networks are not compared with those of a template, where none were given."""
+    own = [one.label for one in runs if one.entities.get("space", "") in ("", "T1w", "func", "boldref")]
+    if own:
+        return (
+            f"the runs of {listing(own)} lie in the subject's own space, where no template's networks are: their maps "
+            "are held against the task's own, where there are events"
+        )
+    return (
+        "no networks were given (--networks-atlas, in the runs' space): maps are held against the task's own, where "
+        "there are events"
+    )
 
 
 def _runs_of(plan: SubjectPlan, labels: Path | None) -> BoldRuns:

@@ -15,16 +15,11 @@ from pydra_vae.engine.runner import run
 from pydra_vae.options.structural import structural_parser
 from pydra_vae.tasks.fetch_oasis import FetchOasis
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
-from pydra_vae.workflows.structural_bold import BoldRuns, find_bold
+from pydra_vae.workflows.structural_bold import BoldRuns, find_bold, why_no_template
 from pydra_vae.workflows.structural_checks import OASIS, Plan, check_files, plan
 from pydra_vae.workflows.structural_inputs import chosen_analyses
 from pydra_vae.workflows.structural_outputs import targets
 from pydra_vae.workflows.structural_study import RECIPE, Study
-
-NO_NETWORKS_ATLAS = (
-    "no networks to compare with (--networks-atlas, in the BOLD's space): maps are held against the task's own, where "
-    "there are events"
-)
 
 
 def run_structural(argv: list[str] | None = None, prog: str | None = None) -> int:
@@ -80,6 +75,8 @@ def study(
     else:
         found = plan(options)
     found.problems |= problems
+    if networks and options.networks_atlas is None:
+        found.skipped["comparison with a template's networks"] = why_no_template(networks)
     say_all(console, RECIPE, found.problems)
     for name, reason in found.skipped.items():
         say(console, RECIPE, f"no {name}: {reason}", "yellow")
@@ -111,10 +108,7 @@ def _networks(
 ) -> tuple[list[BoldRuns], dict[str, str]]:
     if "networks" not in chosen_analyses(options):
         return [], {}
-    found = find_bold(options, labels)
-    if options.networks_atlas is None:
-        say(console, RECIPE, NO_NETWORKS_ATLAS, "yellow")
-    return found
+    return find_bold(options, labels)
 
 
 def _say_plan(found: Plan, planned: Study, networks: list[BoldRuns]) -> None:

@@ -6,7 +6,7 @@ One small file each is read, beside the images' headers; what the messages name 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydra_vae.bids.files import InputError
@@ -74,12 +74,35 @@ def _grid(volume: Volume, grid: Path | None, resolution: float | None) -> Header
     return target
 
 
-def _atlas(atlas: Path, volumes: Sequence[Volume], target: Header) -> None:
-    there = {volume.space for volume in volumes if volume.space}
-    named = re.search(r"(?:^|_)(?:space|tpl)-([a-zA-Z0-9+]+)_", atlas.name)
-    if named and there and named[1] not in there:
+def check_networks(atlas: Path, spaces: Mapping[str, str]) -> None:
+    """Refuse networks in another space than the runs that they are held against.
+
+    Parameters
+    ----------
+    atlas : Path
+    spaces : mapping of str
+        Label of each subject's runs to their space, as their names have it.
+    """
+    named = _space_of(atlas)
+    others = {label: space for label, space in spaces.items() if named and space != named}
+    if others:
+        where = listing(space or "the subject's own space" for space in others.values())
         raise InputError(
-            f"--atlas {atlas}: it is in the space {named[1]}, but the images are in {listing(there)}: give an atlas in "
+            f"--networks-atlas {atlas}: it is in the space {named}, but the runs of {listing(others)} are in {where}: "
+            "give networks in the runs' space, or leave them out (maps are then held against the task's own)"
+        )
+
+
+def _space_of(path: Path) -> str | None:
+    named = re.search(r"(?:^|_)(?:space|tpl)-([a-zA-Z0-9+]+)_", path.name)
+    return named[1] if named else None
+
+
+def _atlas(atlas: Path, volumes: Sequence[Volume], target: Header) -> None:
+    there, named = {volume.space for volume in volumes if volume.space}, _space_of(atlas)
+    if named and there and named not in there:
+        raise InputError(
+            f"--atlas {atlas}: it is in the space {named}, but the images are in {listing(there)}: give an atlas in "
             "the images' space"
         )
     try:

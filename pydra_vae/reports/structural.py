@@ -198,6 +198,7 @@ def _lead(files: StructuralReport, tables: StructuralTables) -> str:
     if n := tables.n_voxels:
         parts.append(count(n, "voxel"))
     parts += [count(len(tables.fits), "fit")] if len(tables.fits) else []
+    parts += ["functional networks"] if files.network_names else []
     if files.title and files.dataset:
         parts.append(files.dataset)
     if names := failed_names(tables):

@@ -36,7 +36,12 @@ HOW = {
 def missing(tables: StructuralTables) -> str:
     """A row for each analysis that the page does not have; "" where it has all."""
     skipped, items = tables.files.skipped, []
+    networks_only = bool(tables.files.network_maps) and tables("subject_split") is None
+    if networks_only:
+        items.append(("All that is of persons' images", "Only functional networks were asked for (--analyses).", ""))
     for analysis in ANALYSES:
+        if networks_only and analysis.section != "networks":
+            continue
         reason = skipped.get(analysis.name, "")
         if any(_given(tables, name) for name in analysis.tables) or FAILED in reason:
             continue

@@ -215,12 +215,14 @@ def _overlap(best: pd.DataFrame | None) -> str:
         "The component of each model that agrees most with a network; p against the largest |r| of random maps of the "
         "same smoothness with all components."
     )
+    caption = "Overlap with known networks"
     if not np.isfinite(numbers(best, "p_best")).any():
+        caption = "Agreement with the task's own maps"
         note = (
             "The component of each model that agrees most with a map. These maps are of the same recording, so that "
             "its components share something with them whatever the task: agreement is described, not tested."
         )
-    return table_of(heads, shown, text=(0, 1), caption="Overlap with known networks") + f'<p class="note">{note}</p>'
+    return table_of(heads, shown, text=(0, 1), caption=caption) + f'<p class="note">{note}</p>'
 
 
 def _courses(tables: StructuralTables, best: pd.DataFrame | None) -> list[str]:

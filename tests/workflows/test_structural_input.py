@@ -362,3 +362,22 @@ def test_a_configuration_file_is_the_command_line(table, structural, tmp_path):
     (tmp_path / "mine.toml").write_text("latent_dims = 3\n")
     status, told, _ = structural(table, "out", "--config", "mine.toml")
     assert status == 2 and "unknown key 'latent_dims'; do you mean latent-dim?" in told
+
+
+def test_networks_in_another_space_than_the_runs(structural, shared_data, tmp_path, image):
+    data = shared_data / "derivatives" / "studyforrest"
+    networks = ("--analyses", "networks")
+    status, told, out = structural(data, "out", *networks, "--dry-run")
+    assert status == 0 and "sub-02: " in out
+    assert "the runs of sub-02 lie in the subject's own space, where no template's networks are" in told
+    atlas = image("tpl-MNI152NLin2009cAsym_atlas-Yeo_dseg.nii.gz")
+    (tmp_path / "tpl-MNI152NLin2009cAsym_atlas-Yeo_dseg.tsv").write_text("index\tname\n1\tA\n")
+    status, told, _ = structural(data, "out", *networks, "--networks-atlas", atlas)
+    line = one_line(told)
+    assert status == 2 and "in the space MNI152NLin2009cAsym, but the runs of sub-02 are in T1w" in line
+    status, told, _ = structural(data, "out", *networks, "--networks-atlas", image("bare_dseg.nii.gz"))
+    assert status == 2 and "no labels for the atlas" in one_line(told)
+    status, told, _ = structural(data, "out", *networks, "--task-id", "rest")
+    assert status == 2 and "structural: sub-02: no run fits; found were" in told
+    status, told, _ = structural(data, "out", *networks, "--participant-label", "09")
+    assert status == 2 and "of sub-09; there is that of sub-02" in one_line(told)

@@ -165,3 +165,10 @@ def test_failed_analyses_are_said_in_their_section(structural, tmp_path, undrawn
     page = write(tmp_path, {"scores": structural["scores"]}, skipped=skipped)
     assert "no convergence" in section(page, "longitudinal")
     assert "No scores were given." in section(page, "missing")
+
+
+def test_a_page_of_networks_alone_says_so(structural, tmp_path, undrawn):
+    page = write(tmp_path, {name: structural[name] for name in structural if name.startswith("network")})
+    assert "functional networks" in page and "Nothing was analysed" not in page
+    assert "Only functional networks were asked for (--analyses)." in page
+    assert "Search of hyper-parameters" not in page
