@@ -17,7 +17,7 @@ from pydra_vae.bids.people import (
     as_session,
     column_of,
     listing,
-    read_text_table,
+    read_text_rows,
 )
 from pydra_vae.bids.visit_times import add_times
 from pydra_vae.bids.volumes_table import MASK_COLUMNS, PATH_COLUMNS
@@ -101,7 +101,7 @@ def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows, list[str]]:
     by_person: Rows = {}
     by_visit: Rows = {}
     for path in tables:
-        read = read_text_table(path)
+        read, rows = read_text_rows(path)
         person_column, session_column = column_of(read, PERSON_COLUMNS), column_of(read, SESSION_COLUMNS)
         named = parse(path.name).entities.get("sub")
         if person_column is None and named is None:
@@ -109,7 +109,7 @@ def read_rows(tables: Sequence[Path]) -> tuple[Rows, Rows, list[str]]:
         dropped = {person_column, session_column, column_of(read, PATH_COLUMNS), column_of(read, MASK_COLUMNS)}
         names |= dict.fromkeys(_own(name) for name in read if name not in dropped)
         seen: set[tuple[str, str]] = set()
-        for row in read.to_dict("records"):
+        for row in rows:
             if person_column is not None and row[person_column] is None:
                 continue
             person = as_person(row[person_column] if person_column is not None else named)

@@ -77,6 +77,37 @@ def read_text_table(path: Path):
     return table.astype(object).where(table.notna(), None)
 
 
+def read_text_rows(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    """Columns and rows of such a table; plain ones, as sessions.tsv of a thousand persons are, without pandas.
+
+    Raises
+    ------
+    InputError
+        As `read_text_table`.
+    """
+    plain = _plain_rows(Path(path))
+    if plain is not None:
+        return plain
+    table = read_text_table(path)
+    return list(table.columns), table.to_dict("records")
+
+
+def _plain_rows(path: Path) -> tuple[list[str], list[dict[str, str | None]]] | None:
+    """Columns and rows of a TSV that needs no care: no quotes, cells for all columns; None of any other."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if path.suffix == ".csv" or '"' in text or "\r" in text:
+        return None
+    lines = [[cell.lstrip(" ") for cell in line.split("\t")] for line in text.split("\n") if line]
+    header = [cell.strip() for cell in lines.pop(0)] if lines else []
+    if len(header) < 2 or len({*header, ""}) <= len(header) or {*map(len, lines)} != {len(header)}:
+        return None
+    cells = [[None if cell in MISSING else cell for cell in line] for line in lines]
+    return header, [dict(zip(header, line, strict=True)) for line in cells]
+
+
 def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
     """The first of the names that is a column, in any case; None if none is.
 

@@ -4,6 +4,7 @@ import pytest
 
 from pydra_vae.bids.covariates import join_covariates
 from pydra_vae.bids.files import InputError
+from pydra_vae.bids.people import read_text_rows, read_text_table
 
 PEOPLE = "participant_id\tAge\tsex\tscore\tsite\nsub-01\t30\tF\t1.5\t1\nsub-02\t41.5\tM\tn/a\t2\nsub-03\t52\tF\t3\t1\n"
 
@@ -102,3 +103,25 @@ def test_no_table_at_all(tmp_path):
     assert list(table) == ["label", "person", "session"] and not info["columns"]
     with pytest.raises(InputError, match="no table of covariates was found"):
         join_covariates([], ["a"], ["1"], columns=["age"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "session_id\tage\nses-01\t 61.5\n\nses-02\tn/a\n", "\ufeff a\tb \n1 \t\n", "a\ta\n1\t2\n", "a\tb\n1\n",
+        "a\n1\n", 'a\tb\n"1\t2"\tx\n', "a\tb\r\n1\t2\r\n", "a\t\n1\t2\n", "a\tb\n   \n1\t2\n", "a\tb\n0012\tNone\t\n",
+    ],
+)  # fmt: skip
+def test_plain_tables_are_read_as_pandas_reads_them(tmp_path, text):
+    path = tmp_path / "sub-01_sessions.tsv"
+    path.write_text(text, encoding="utf-8", newline="")
+    table = read_text_table(path)
+    assert read_text_rows(path) == (list(table.columns), table.to_dict("records"))
+
+
+@pytest.mark.parametrize("text", ["", "a\tb\n", "a\tb\n1\t2\t3\n"])
+def test_what_is_no_table_is_refused_either_way(tmp_path, text):
+    path = tmp_path / "sub-01_sessions.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"sub-01_sessions\.tsv"):
+        read_text_rows(path)
