@@ -103,16 +103,49 @@ def svg(figure: Figure, name: str, description: str) -> str:
     text = text.replace("xlink:href=", "href=")
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
     text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
-    text = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>figure-{name}-", text)
-    text = text.replace(INK, "currentColor")
+    short = {old: f"{name}-{i}" for i, old in enumerate(re.findall(r' id="([^"]+)"', text))}
+    text = re.sub(r'( id="|url\(#|href="#)([^")]+)', lambda found: found[1] + short.get(found[2], found[2]), text)
+    text = compact(text.replace(INK, "currentColor"))
     label = html.escape(description, quote=True)
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
 
 
-def webp(figure: Figure, description: str) -> str:
-    """An ``<img>`` element that holds the figure as WebP."""
+def compact(text: str) -> str:
+    """An SVG of less than half the size that looks the same: coordinates to a hundredth of a point, no needless words.
+
+    Examples
+    --------
+    >>> compact('<g clip-path="url(#a)">\\n  <use x="105.838957" y="9.000"/>\\n</g>')
+    '<g clip-path="url(#a)">\\n<use x="105.84" y="9"/>\\n</g>'
+    """
+    text = re.sub(r"^ +(?=<)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
+    text = re.sub(r' transform="rotate\(-?0 [^"]*"', "", text)
+    # every point is in a group of its own, within the same rectangle as the one before
+    text = re.sub(r'(<g clip-path="[^"]+">)((?:\n<use [^>]*/>\n</g>\n\1)+)', _one_group, text)
+    text = re.sub(
+        r'<g( clip-path="[^"]+")>((?:\n<use [^>]*( style="[^"]*")/>)(?:\n<use [^>]*\3/>)+)\n</g>', _one_style, text
+    )
+    return re.sub(r' (d|x|y|x1|x2|y1|y2|points)="([^"]*)"', _coordinates, text)
+
+
+def _one_group(found: re.Match) -> str:
+    return found[1] + found[2].replace(f"\n</g>\n{found[1]}", "")
+
+
+def _one_style(found: re.Match) -> str:
+    return f"<g{found[1]}{found[3]}>{found[2].replace(found[3], '')}\n</g>"
+
+
+def _coordinates(found: re.Match) -> str:
+    shorter = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2])
+    return f' {found[1]}="{shorter}"'
+
+
+def webp(figure: Figure, description: str, quality: int = 85) -> str:
+    """An ``<img>`` element that holds the figure as WebP of a quality up to 100."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"quality": 85, "method": 4})
+    figure.savefig(buffer, format="webp", dpi=DPI, pil_kwargs={"quality": quality, "method": 4})
     width, height = (round(size * DPI) for size in figure.get_size_inches())
     data = base64.b64encode(buffer.getvalue()).decode()
     return (

@@ -19,6 +19,7 @@ from pydra_vae.reports.structural_slices import Line, Scale, Slicer, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, true, value
 
 SHOWN = 6  # persons of figure 2
+OTHERS = 4  # fits of it that are drawn beside the main one and those that fell
 COLUMNS = {
     "r2_train": ("R²|training", 3), "r2_validation": ("R²|validation", 3), "r2_test": ("R²|test", 3),
     "r2_test_se": ("±|over persons", 3), "ssim_test": ("SSIM|test", 3), "kl": ("KL|nats", 1), "mi": ("MI|nats", 1),
@@ -57,59 +58,88 @@ def _beside(tables: StructuralTables) -> str:
 
 
 def _figure2(tables: StructuralTables) -> list[str]:
-    """Inputs over reconstructions, one picture a fit."""
+    """Inputs over reconstructions: the main fit and those that fell, then the others folded."""
     if tables.space is None:
         return []
-    made, slicer = [], Slicer(tables.space)
-    fallen = [str(fit[key]) for fit in tables.fits.to_dict("records") for key in ("name", "setting")
-              if true(fit.get("collapsed")) or true(fit.get("over_regularised"))]  # fmt: skip
-    for i, name in enumerate(tables.files.example_names[: len(tables.files.examples)]):
-        images = tables.images(tables.files.examples[i])
-        if images is None or len(images) < 2:
-            continue
-        table = read_table(tables.files.examples_tables[i]) if i < len(tables.files.examples_tables) else None
-        whole = not made or str(name) in fallen
-        made.append((str(name), _inputs_over(slicer, np.asarray(images), table, str(name), tables, whole)))
+    slicer, files, main, beside, others = Slicer(tables.space), tables.files, [], [], []
+    fallen = {str(fit[key]): verdict for fit in tables.fits.to_dict("records") for key in ("name", "setting")
+              if (verdict := _fallen(fit))}  # fmt: skip
     caption = (
         "Figure 2 of the tutorial again: unseen images above, their reconstructions below, from the best to the worst "
         "reconstructed; then how each differs from the training mean, where a model that has collapsed shows nothing. "
         f"Axial slice at {slicer.height(slicer.middle)} mm; left is left."
     )
-    if not made:
-        return []
-    first, *rest = made
-    beside = [figure(image) for name, image in rest if name in fallen]
-    others = "".join(figure(image) for name, image in rest if name not in fallen)
-    return [figure(first[1], caption), *beside, folded("The same of other fits", others)]
+    for i, name in enumerate(map(str, files.example_names[: len(files.examples)])):
+        images = tables.images(files.examples[i])
+        if images is None or len(images) < 2:
+            continue
+        if main and name not in fallen:
+            others.append((name, np.asarray(images)))
+            continue
+        table = read_table(files.examples_tables[i]) if i < len(files.examples_tables) else None
+        shown = _inputs_over(slicer, np.asarray(images), table, name, tables)
+        (beside if main else main).append(figure(shown, caption if not main else f"{name}: {fallen[name]}."))
+    return [*main, *beside, folded("The same of other fits", _others(slicer, others[:OTHERS], tables))]
 
 
-def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None, name: str, tables, whole: bool) -> str:
-    """One fit; only the differences from the mean where not the whole is wanted."""
+def _fallen(fit: dict) -> str:
+    """What a fit that has fallen to the prior does, in words; "" of a healthy one."""
+    if true(fit.get("collapsed")):
+        return "a fit that has collapsed, which gives everybody the same image or ignores whose code it gets"
+    return "an over-regularised fit" if true(fit.get("over_regularised")) else ""
+
+
+def _chosen(images: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Some of the images of figure 2, from the best to the worst, and their reconstructions."""
     n = len(images) // 2
-    chosen = np.unique(np.linspace(0, n - 1, min(SHOWN, n)).round().astype(int))
-    inputs, outputs = images[chosen], images[n + chosen]
+    at = np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
+    return images[at], images[n + at]
+
+
+def _apart(inputs: np.ndarray, tables: StructuralTables) -> Scale:
+    limit = float(np.quantile(np.abs(inputs - tables.mean), 0.98)) or 1.0
+    return Scale((-limit, limit), "RdBu_r", tables.unit)
+
+
+def _inputs_over(slicer: Slicer, images: np.ndarray, table: pd.DataFrame | None, name: str, tables) -> str:
+    """One fit: images, reconstructions, and how both differ from the mean."""
+    inputs, outputs = _chosen(images, SHOWN)
     plain = Scale((0.0, robust_range(inputs)[1]), "gray", tables.unit)
     lines = [
         Line([slicer.cut(x, slicer.middle, plain) for x in values], f"{what}", plain)
         for what, values in (("Images", inputs), ("Recon-\nstructions", outputs))
     ]
     if tables.mean is not None:
-        apart = inputs - tables.mean
-        limit = float(np.quantile(np.abs(apart), 0.98)) or 1.0
-        bent = Scale((-limit, limit), "RdBu_r", tables.unit)
-        lines = lines if whole else []
+        bent = _apart(inputs, tables)
         lines += [
             Line([slicer.cut(x - tables.mean, slicer.middle, bent) for x in values], label, bent)
             for label, values in (("Image −\nmean", inputs), ("Reconstr. −\nmean", outputs))
         ]
-    titles = [""] * len(chosen)
+    titles = [""] * len(inputs)
     if table is not None and {"label", "kind"} <= set(table):
+        n = len(images) // 2
         first = table[table["kind"] == "input"].reset_index(drop=True).reindex(range(n))
         r2 = numbers(first, "r2")
         known = first["label"].notna()
+        chosen = np.unique(np.linspace(0, n - 1, min(SHOWN, n)).round().astype(int))
         titles = [f"{first['label'][i]}\nR² {fixed(r2[i])}" if known[i] else "" for i in chosen]
     title = f"<h3>{escape(name)}</h3>"
     return title + picture(lines, titles, f"Images over reconstructions of {name}")
+
+
+def _others(slicer: Slicer, fits: list[tuple[str, np.ndarray]], tables: StructuralTables) -> str:
+    """Further fits in one picture: how images and reconstructions differ from the mean."""
+    if not fits or tables.mean is None:
+        return ""
+    lines, scale = [], _apart(_chosen(fits[0][1], SHOWN)[0], tables)
+    for name, images in fits:
+        for what, values in zip(("image", "reconstr."), _chosen(images, SHOWN), strict=True):
+            cells = [slicer.cut(x - tables.mean, slicer.middle, scale) for x in values]
+            lines.append(Line(cells, f"{name},\n{what} − mean".replace(", KL", ",\nKL"), scale))
+    caption = "Of each fit, unseen images and below them their reconstructions, less the training mean; from the best "
+    return figure(
+        picture(lines, [], "Images over reconstructions of other fits"), caption + "reconstructed to the worst."
+    )
 
 
 def training(tables: StructuralTables) -> list[str]:

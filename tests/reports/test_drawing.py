@@ -95,6 +95,20 @@ def test_svg_takes_the_colour_of_the_text_and_repeats():
     assert 'aria-label="a &quot;line&quot;"' in first
 
 
+def test_a_small_svg_says_and_shows_the_same():
+    with drawing.style("x"):
+        figure = Figure()
+        figure.subplots().plot(np.linspace(0, 1, 50), np.linspace(0, 1, 50), "o", label="0.123456")
+        figure.axes[0].set_title("r = 0.123456")
+        found = drawing.svg(figure, "x", "points")
+    assert found.count("0.123456") == 1  # words keep their decimals
+    points = re.findall(r'<use href="#(x-\d+)" x="([\d.]+)" y="([\d.]+)"/>', found)
+    assert len(points) == 50 and {name for name, *_ in points} <= set(re.findall(r' id="([^"]+)"', found))
+    x = np.array([float(x) for _, x, _ in points])
+    np.testing.assert_allclose(np.diff(x), np.diff(x).mean(), atol=0.011)
+    assert len(found) < 12_000
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.014873, "0.0149"), (139501, "139,501"), (-965.2, "−965"), (0.0, "0"), (3.2e-7, "3.2e−7"), (np.nan, "–")],

@@ -32,7 +32,7 @@ def coarse(monkeypatch):
 def undrawn(monkeypatch):
     """Figures as empty drawings, for what is said beside them."""
     monkeypatch.setattr("pydra_vae.reports.drawing.svg", lambda figure, name, description: "<svg></svg>")
-    monkeypatch.setattr(structural_slices, "webp", lambda figure, description: "<img >")
+    monkeypatch.setattr(structural_slices, "webp", lambda figure, description, quality: "<img >")
 
 
 def write(folder: Path, given: dict, **more) -> str:
