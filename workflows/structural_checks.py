@@ -138,6 +138,8 @@ def plan(options: argparse.Namespace) -> Plan:
     check_scores(covariates, split, tables, options)
     _find_second(found, options)
     _note_intensities(found, options)
+    if "epochs" in (options.search_over or ()) and "fit.max_steps" in vars(options):
+        found.notes.append("--search-over epochs: each trial takes its own epochs; --max-steps is of the other fits")
     _leave_out(found, options)
     return found
 

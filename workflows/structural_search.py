@@ -32,6 +32,7 @@ STARTUP = 8  # points before the sampler has enough to learn from
 DIGITS = 3  # significant ones of a suggested number: nobody wants β 12.48213
 # Reconstruct well with little information: the trade-off whose front the search is to find.
 OBJECTIVES: dict[str, str] = {"r2_validation": "maximize", "kl": "minimize"}
+INFORMATION = ("latent-dim", "beta", "mmd-weight")  # names of what decides how much the latents may hold
 UNHEALTHY = ("collapsed", "over_regularised")
 
 
@@ -82,6 +83,15 @@ def axes_of(names: Sequence[str]) -> list[Axis]:
     if unknown or not names:
         raise ValueError(f"a search over {', '.join(unknown) or 'nothing'}: choose among {', '.join(AXES)}")
     return [AXES[name] for name in dict.fromkeys(names)]
+
+
+def objectives_of(names: Sequence[str]) -> dict[str, str]:
+    """What a search over some names optimises: where trials differ only in their training, a small KL is no aim.
+
+    >>> objectives_of(["learning-rate", "epochs"])
+    {'r2_validation': 'maximize'}
+    """
+    return {name: way for name, way in OBJECTIVES.items() if name != "kl" or set(INFORMATION).intersection(names)}
 
 
 def grid_points(names: Sequence[str]) -> list[Point]:

@@ -48,7 +48,14 @@ from pydra_vae.workflows.structural_networks import Networks
 from pydra_vae.workflows.structural_outputs import Delivery, datasets_read
 from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_labels, page_tables
 from pydra_vae.workflows.structural_parts import VolumeData
-from pydra_vae.workflows.structural_search import VolumeGrid, axes_of, grid_points, search, setting_of_point
+from pydra_vae.workflows.structural_search import (
+    VolumeGrid,
+    axes_of,
+    grid_points,
+    objectives_of,
+    search,
+    setting_of_point,
+)
 from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit, fits_of
 from pydra_vae.workflows.sweep import Point
 
@@ -247,7 +254,8 @@ class Study(Passes):
         first = [{axis.parameter: self.main.options[axis.parameter] for axis in axes_of(names)}]
         if any(value is None for point in first for value in point.values()):
             first = []  # such as epochs, which the recipe leaves to its steps
-        search(run_points, names, self.options.trials or TRIALS, first=first, seed=self.seed)
+        n_trials = self.options.trials or TRIALS
+        search(run_points, names, n_trials, first=first, seed=self.seed, objectives=objectives_of(names))
         return tables
 
     def _models(self) -> bool:

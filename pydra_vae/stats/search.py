@@ -3,7 +3,8 @@
 The R² of unseen images alone would choose the model with the weakest divergence, whose latents no longer resemble the
 prior; the least information alone would choose a collapsed one. So the one-standard-error rule of Breiman et al. (1984)
 is taken over to the KL: among the healthy trials, the least informed whose validation R² is within one standard error
-(over persons) of the best. Test images have no part in it.
+(over persons) of the best. Where trials differ only in how they were trained, the KL says how far a training came, and
+the best of them is taken. Test images have no part in either.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ import numpy as np
 RULE = (
     "among the trials that are neither collapsed nor over-regularised, the one with the smallest KL whose validation "
     "R² is within one standard error (over persons) of the best"
+)
+INFORMATION = ("k", "beta", "mmd_weight")  # columns of what decides how much the latents may hold
+RULE_OF_TRAINING = (
+    "among the trials that are neither collapsed nor over-regularised, the one with the best validation R²: they "
+    "differ in how they were trained, not in what their latents may hold, and a small KL would mean a short training"
 )
 
 

@@ -12,7 +12,11 @@ def ChooseModel(trials: File):
     """Choose one trial of a search, and say which others no trial beats.
 
     Among the trials that are neither collapsed nor over-regularised, the one with the smallest KL whose validation R²
-    is within one standard error (over persons) of the best. Test images have no part in it.
+    is within one standard error (over persons) of the best. Where the trials differ only in how they were trained
+    (learning rate, batch size, width, epochs), the one with the best validation R² itself: a short training has a small
+    KL too. On simulated images with six validation persons, whose standard error was .1, searches of epochs and
+    learning rate with three seeds gave test R² .734, .668 and .673 by the best, .678, .663 and .664 by the smallest KL.
+    Test images have no part in either.
 
     Parameters
     ----------
@@ -30,7 +34,7 @@ def ChooseModel(trials: File):
     import numpy as np
 
     from pydra_vae.bids.tables import read_table, write_table
-    from pydra_vae.stats.search import RULE, choose, pareto
+    from pydra_vae.stats.search import INFORMATION, RULE, RULE_OF_TRAINING, choose, pareto
 
     table = read_table(trials)
     needed = ("r2_validation", "r2_validation_se", "kl", "divergence", "collapsed", "over_regularised")
@@ -44,7 +48,10 @@ def ChooseModel(trials: File):
     # an autoencoder without divergence has variances that nothing has shaped, so that its KL is none
     kl = np.where(table["divergence"] == "none", np.nan, table["kl"].to_numpy(float))
     healthy = ~(spoiled[0] | spoiled[1])
-    found = choose(r2, table["r2_validation_se"].to_numpy(float), kl, healthy)
+    named = [name for name in INFORMATION if name in table]
+    trained = len(table) > 1 and bool(named) and bool(table[named].nunique().le(1).all())
+    weighed = np.full(len(table), np.nan) if trained else kl
+    found = choose(r2, table["r2_validation_se"].to_numpy(float), weighed, healthy)
     if "trial" in table:
         table = table.drop(columns="trial")
     table.insert(0, "trial", np.arange(1, len(table) + 1))
@@ -55,5 +62,5 @@ def ChooseModel(trials: File):
         best=np.arange(len(table)) == found.best,
         chosen=np.arange(len(table)) == found.chosen,
     )
-    chosen = table.iloc[[found.chosen]].assign(rule=RULE, sentence=found.sentence)
+    chosen = table.iloc[[found.chosen]].assign(rule=RULE_OF_TRAINING if trained else RULE, sentence=found.sentence)
     return write_table(Path("chosen.tsv"), chosen), write_table(Path("trials.tsv"), table)

@@ -65,6 +65,17 @@ def test_choose_model_writes_its_choice(tmp_path):
     assert table["best"].tolist() == [True] + [False] * 4
 
 
+def test_trials_of_how_to_train_are_chosen_by_r2_alone(tmp_path):
+    """The least informed would be the one that was trained the least."""
+    same = {"k": 12, "beta": 10.0, "mmd_weight": 2000.0}
+    done = call(ChooseModel, cwd=tmp_path, trials=trials(tmp_path / "a.tsv", **same, learning_rate=np.arange(5)))
+    chosen = pd.read_csv(done.chosen, sep="\t")
+    assert chosen["setting"].tolist() == ["a"] and "how they were trained" in chosen["rule"][0]
+    assert pd.read_csv(done.table, sep="\t")["pareto"].tolist() == [True] * 4 + [False]
+    done = call(ChooseModel, cwd=tmp_path, trials=trials(tmp_path / "b.tsv", **same | {"k": [12, 12, 12, 8, 8]}))
+    assert pd.read_csv(done.chosen, sep="\t")["setting"].tolist() == ["c"]
+
+
 def test_the_kl_of_an_autoencoder_counts_for_nothing(tmp_path):
     path = trials(tmp_path / "gathered.tsv")
     table = pd.read_csv(path, sep="\t")

@@ -169,6 +169,13 @@ def test_usual_targets_that_cannot_be_predicted_are_left_out_with_a_word(changed
     assert "no regression of sex: the target has 1 person(s) of class M" in told
 
 
+def test_a_search_over_epochs_says_that_steps_do_not_limit_its_trials(table, structural):
+    search = ("--dry-run", "--search", "optuna", "--search-over", "epochs")
+    assert "--max-steps" not in structural(table, "out", *search)[1]
+    status, told, _ = structural(table, "out", *search, "--max-steps", "60")
+    assert status == 0 and "--search-over epochs: each trial takes its own epochs; --max-steps is of the other" in told
+
+
 def test_masks_are_read_before_anything_runs(table, structural, image):
     cases = {
         image("empty.nii", np.zeros): "has no voxel",

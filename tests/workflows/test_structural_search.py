@@ -108,6 +108,7 @@ def test_a_set_of_few_points_is_not_asked_for_again():
 
 
 def test_one_objective_where_the_kl_means_nothing():
+    assert structural_search.objectives_of(NAMES) == structural_search.OBJECTIVES
     trials = search(Landscape(), NAMES, 8, objectives={"r2_validation": "maximize"})
     assert len(trials) == 8
 
