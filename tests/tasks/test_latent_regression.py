@@ -163,7 +163,7 @@ def test_categories_of_the_predicted_persons_alone(study, tmp_path):
     with pytest.raises(Exception, match=rf"in fold \d of 5 \({trained}\).*join that category with another"):
         call(LatentRegression, cwd=tmp_path / "b", **given, target="score", confounds=["site"], **QUICK)
     few = changed(study, tmp_path / "c", lambda t: t.assign(rare=np.where(t.person == trained, "yes", "no")))
-    with pytest.raises(Exception, match=r"the target has 1 person\(s\) of class 1.0 and 5 folds"):
+    with pytest.raises(Exception, match=r"the target has 1 person\(s\) of class yes and 5 folds"):
         call(LatentRegression, cwd=tmp_path / "c", **few, target="rare", **QUICK)
 
 
