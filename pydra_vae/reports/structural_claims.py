@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pydra_vae.reports.formats import fixed, listed, number, signed
+from pydra_vae.reports.formats import fixed, listed, number
 from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding
 from pydra_vae.reports.structural_claims_latents import latent_claims
 from pydra_vae.reports.structural_claims_models import model_claims
@@ -113,9 +113,10 @@ def _dssim(tables: StructuralTables) -> Iterator[Judged]:
         n: float(np.nanmean(numbers(rows, "r2_test"))) for n, rows in [("mse", mse), *dssim.groupby("reconstruction")]
     }
     linear = value(tables.main, "pca_ssim_test")
+    share = f"{fixed(100 * abs(difference.value), 1)} % {'less' if difference.value > 0 else 'more'}"
     text = (
-        f"Best SSIM with {best.upper()}: {signed(found[best] - base, 4)} against MSE, or {difference.text} of its "
-        f"dissimilarity; for the R² of MSE, {fixed(r2['mse'], 3)}, it has {fixed(r2[best], 3)}."
+        f"With {best.upper()} SSIM is {fixed(found[best], 4)}, with MSE {fixed(base, 4)}: of what is left to 1, "
+        f"{share}. R² {fixed(r2[best], 3)} against {fixed(r2['mse'], 3)} with MSE."
     )
     yield Judged(
         "dssim", "A structural loss (DSSIM) suits images better than MSE", "§2.2, no number",
@@ -179,7 +180,7 @@ class _Held:
 
     @property
     def text(self) -> str:
-        apart = f", {fixed(self.mmd, 3)} from the prior" if np.isfinite(self.mmd) else ""
+        apart = f", at an MMD of {fixed(self.mmd, 3)} from the prior" if np.isfinite(self.mmd) else ""
         return f"{self.name} keeps {fixed(self.information, 1)} nats at R² {fixed(self.r2, 3)}{apart}"
 
 
@@ -205,7 +206,7 @@ def _weight(tables: StructuralTables) -> Iterator[Judged]:
         reached = r2 >= value(row, "pca_r2_test") - SAME_R2
         verdict = OPEN if order else DIFFERS if reached else OPEN
         text = (
-            f"λ = {number(used)} is {number(ratio[last], 2)} of the log likelihood, and reconstructs at R² "
+            f"With λ = {number(used)}, λ · MMD is {number(ratio[last], 2)} of the log likelihood, and R² is "
             f"{fixed(r2, 3)}."
         )
         text += " A weight far below the rule serves." if verdict == DIFFERS else " The rule is not put to the test."

@@ -15,6 +15,7 @@ from pydra_vae.reports.structural_tables import MAIN, StructuralTables, numbers,
 FLOORS = ("random", "images")  # of EmbedVolumes: what maps are held against
 SHELL = 0.1  # relative difference of radii that counts
 GLM, SVR = "glm", "svr"
+CONTROLS = {"gaussian": "Gaussian draws", "shuffled": "columns shuffled"}  # of VolumeDimension
 
 
 def latent_claims(tables: StructuralTables) -> list[Judged]:
@@ -30,6 +31,13 @@ def is_ours(name) -> bool:
     (True, False)
     """
     return str(name).upper().startswith(MAIN)
+
+
+def ours_of(tables: StructuralTables, models) -> str:
+    """The main fit among models that are known by their setting or as a VAE; "" where there is none."""
+    names = [str(name) for name in in_order(models)]
+    main = () if tables.main is None else (str(tables.main["name"]), str(tables.main["setting"]))
+    return next((n for n in names if n in main), next((n for n in names if is_ours(n)), ""))
 
 
 def is_pca(name) -> bool:
@@ -101,8 +109,7 @@ def _combination(tables: StructuralTables) -> Iterator[Judged]:
     table = tables("recovery")
     if table is None:
         return
-    ours = table[[is_ours(m) for m in table["model"]]]
-    ours = rows(ours, model=ours["model"].iloc[0]) if len(ours) else ours
+    ours = rows(table, model=ours_of(tables, table["model"]))
     found = []
     for target in in_order(ours["target"]):
         part = rows(ours, target=target)
@@ -183,7 +190,7 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
         )
         name = "AUC" if measure == "auc" else "R²"
         text = f"{sentence(str(target))[:-1]} by {best['model'].upper()}: {p_value(p)}"
-        text += f" as the best of {n_models} models" if n_models > 1 else ""
+        text += f", times {n_models} for the choice of the best of {n_models} models" if n_models > 1 else ""
         text += f"; R² against {linear}: {gap.text}." if gap.known else "."
         tested = value(best, f"{measure}_test")
         yield Judged(
@@ -214,7 +221,7 @@ def _svr(tables: StructuralTables) -> Iterator[Judged]:
             r2 = [best_model(rows(of, features=ours, model=model), "r2") for model in (SVR, GLM)]
             shown.append((str(target), *(value(row, "r2") for row in r2)))
             other = paired(told, *({"features": linear, "model": model} for model in (SVR, GLM)))
-            linear_gaps += [f"{target}, {linear}: {other.text}"] if other.known else []
+            linear_gaps += [f"{target} {other.text}"] if other.known else []
     if not gaps:
         return
     verdicts = [compared(gap) for gap in gaps.values()]
@@ -227,11 +234,11 @@ def _svr(tables: StructuralTables) -> Iterator[Judged]:
     )
     better = [target for target, gap in gaps.items() if gap.above]
     text = f"SVR is better for {listed(better)}" if better else "SVR is better for no target"
-    text += f" ({', '.join(f'{target}: {gap.text}' for target, gap in gaps.items())})."
+    text += f": R² of SVR less that of the GLM, {', '.join(f'{t} {gap.text}' for t, gap in gaps.items())}."
     yield Judged(
         "svr", "SVR finds relations that a GLM misses", "§2.3, no number",
         "; ".join(f"{t}: SVR R² {fixed(a)}" for t, a, _ in shown), "; ".join(f"GLM {fixed(b)}" for _, _, b in shown),
-        Finding(text + (f" On PCA: {'; '.join(linear_gaps)}." if linear_gaps else ""), verdict),
+        Finding(text + (f" On {linear}: {', '.join(linear_gaps)}." if linear_gaps else ""), verdict),
         f"R² of SVR on the latents above GLM's by {COUNTS} (paired over persons) for at least one target, and below "
         "for none.",
     )  # fmt: skip
@@ -255,7 +262,8 @@ def _maps(tables: StructuralTables) -> Iterator[Judged]:
     first, second = (max(names, key=kept.__getitem__) for names in (bent, linear))
     gap = Difference(kept[first] - kept[second])
     text = (
-        f"The best non-linear map is {first}: {gap.text} in trustworthiness against {second}, without a standard error."
+        f"The best non-linear map of as many dimensions is {first}: trustworthiness {gap.text} against {second} (no "
+        "standard error)."
     )
     floor = f"; random directions: {fixed(kept['random'], 3)}" if "random" in kept else ""
     yield Judged(
@@ -276,7 +284,7 @@ def space_rows(table: pd.DataFrame) -> list[dict]:
         kind = str(row.get("control") or "none")
         control = kind not in ("none", "nan")
         cells = {c: value(row, c) for c in ("twonn", "lower", "upper", "participation_ratio", "dims")}
-        name = f"{row['space']}, {kind}" if control else str(row["space"])
+        name = f"{row['space']}, {CONTROLS.get(kind, kind)}" if control else str(row["space"])
         found.append(
             {"name": name, "space": str(row["space"]), "kind": kind if control else "", "control": control, **cells}
         )
@@ -325,7 +333,7 @@ def _shell(tables: StructuralTables) -> Iterator[Judged]:
     near, thinner = abs(mean / expected - 1) < SHELL, sd < expected_sd * (1 - SHELL)
     verdict = DIFFERS if not near else AGREES if thinner else ALSO
     text = (
-        f"Radii of the {row['space']} spread by {fixed(100 * sd / mean, 0)} % of their mean, those of a Gaussian "
+        f"Radii ({row['space']}) spread by {fixed(100 * sd / mean, 0)} % of their mean, those of a Gaussian "
         f"without any structure by {fixed(100 * expected_sd / expected, 0)} %."
     )
     yield Judged(

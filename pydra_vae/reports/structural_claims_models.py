@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from pydra_vae.reports.formats import MISSING, fixed, p_value
-from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding
+from pydra_vae.reports.formats import MISSING, fixed, listed, p_value
+from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN, Finding, sentence
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.structural_claims_latents import is_ours, is_pca
 from pydra_vae.reports.structural_rules import ALPHA, COUNTS, FLOOR, Difference, Judged, compared, paired
@@ -19,17 +19,18 @@ CONTROLS = (
 METHODS = {  # of LongitudinalModel
     "carry_forward": "the last visit",
     "decoded_difference": "VAE: last + decoded difference",
-    "population_difference": "VAE: the same, average slope",
-    "average_change": "VAE: the same, average slope",
-    "decoded_prediction": "VAE: decoded only",
-    "decoded_last": "VAE: last, decoded, no change",
+    "population_difference": "VAE: difference, average slope",
+    "average_change": "VAE: difference, average slope",
+    "decoded_prediction": "VAE: decoded prediction",
+    "decoded_last": "VAE: last visit decoded",
     "pca_difference": "PCA: last + difference",
     "pca_change": "PCA: last + difference",
-    "voxel_slope": "slope of each voxel",
+    "voxel_slope": "average slope of each voxel",
     "own_voxel_slope": "the person's own voxel slopes",
-    "true_latents": "ceiling: true latents",
+    "true_latents": "ceiling: its own latents",
 }
 WHOLE = ("", "whole", "n/a", "nan")
+ARTICLES = {"image": "the image", "scores": "the scores", "functional": "the functional map"}
 
 
 def model_claims(tables: StructuralTables) -> list[Judged]:
@@ -91,7 +92,7 @@ def _scores_from_images(tables: StructuralTables) -> Iterator[Judged]:
             DIFFERS if above == DIFFERS else OPEN if above == OPEN else ALSO if gap.known and not gap.above else AGREES
         )
         text = f"The joint model predicts {target} of unseen persons from the image at R² {fixed(r2)}"
-        text += f"; against {control['method']}: {gap.text}." if control else "."
+        text += f"; {control['method']}, {fixed(value(control, 'r2'))}: {gap.text}." if control else "."
         yield Judged(
             f"score {target}", f"A joint model predicts {target} from images alone", "[42], no number",
             f"R² {fixed(r2)}", f"{control['method']}: {fixed(value(control, 'r2'))}" if control else MISSING,
@@ -137,12 +138,12 @@ def _images_from_scores(tables: StructuralTables) -> Iterator[Judged]:
         ]  # fmt: skip
         ceiling = _of(whole, "ceiling")
         verdict = DIFFERS if not r2 > FLOOR else ALSO if gap.known and not gap.value > FLOOR else AGREES
-        text = f"From {source} alone the images are decoded at R² {fixed(r2, 3)} over the brain"
-        text += f" (all modalities: {fixed(value(ceiling, 'r2'), 3)})" if ceiling else ""
+        text = f"From {_the(source)} alone, images are decoded at R² {fixed(r2, 3)} over the brain"
+        text += f" (ceiling, given the image itself: {fixed(value(ceiling, 'r2'), 3)})" if ceiling else ""
         text += "".join(f"; {fixed(value(found, 'r2'), 3)} in the {region} voxels" for region, found in regions)
         yield Judged(
-            f"image from {source}", "Images can be decoded from "
-                                    f"{source} alone", "[41, 42], no number", f"R² {fixed(r2, 3)}",
+            f"image from {source}", f"Images can be decoded from {_the(source)} alone", "[41, 42], no number",
+            f"R² {fixed(r2, 3)}",
             (f"{control['method']}: {fixed(value(control, 'r2'), 3)}; " if control else "") + "mean image: 0",
             Finding(f"{text}.", verdict),
             f"R² on test persons over the whole brain above 0 by more than {FLOOR:g}; “its control does as well” "
@@ -167,14 +168,24 @@ def _fusion(tables: StructuralTables) -> Iterator[Judged]:
         if not ours or not single:
             continue
         gap = _paired_sources(tables, str(target), ours, single)
-        text = f"Against {single['source']} alone: {gap.text}"
+        text = f"{sentence(_the(target))[:-1]}: R² {fixed(value(ours, 'r2'), 3)} from {_all(ours['source'])}, "
+        text += f"{fixed(value(single, 'r2'), 3)} from {_the(single['source'])} alone: {gap.text}"
         yield Judged(
-            f"fusion {target}", f"Modalities together tell more of {target} than each alone", "[41], no number",
-            f"R² {fixed(value(ours, 'r2'), 3)}", f"{single['source']} alone: {fixed(value(single, 'r2'), 3)}",
-            Finding(text + ("." if np.isfinite(gap.se) else "; there is no standard error."), compared(gap)),
+            f"fusion {target}", f"Modalities together tell more of {_the(target)} than each alone", "[41], no number",
+            f"R² {fixed(value(ours, 'r2'), 3)}", f"{_the(single['source'])} alone: {fixed(value(single, 'r2'), 3)}",
+            Finding(text + ("." if np.isfinite(gap.se) else " (no standard error)."), compared(gap)),
             f"R² on test persons from all modalities above that from the best one alone by {COUNTS} (paired over "
             f"persons; of images there is no standard error, and {FLOOR:g} alone decides).",
         )  # fmt: skip
+
+
+def _the(name) -> str:
+    """A modality within a sentence; a score by its own name."""
+    return ARTICLES.get(str(name), str(name))
+
+
+def _all(source) -> str:
+    return "all modalities" if str(source) in ("both", "all") else listed([_the(n) for n in str(source).split(" + ")])
 
 
 def _paired_sources(tables: StructuralTables, target: str, first: dict, second: dict) -> Difference:
@@ -235,7 +246,7 @@ def _trajectory(tables: StructuralTables) -> Iterator[Judged]:
     )
     text += f" ({p_value(p)})" if np.isfinite(p) else ""
     text += f"; decoding the predicted latents, {fixed(plain['ratio'])} times" if plain else ""
-    text += f"; {gain.text} less than the best without a VAE" if gain.known else ""
+    text += f"; the best without a VAE, {fixed(linear['ratio'])} times: {gain.text}" if linear and gain.known else ""
     interval = f" [{fixed(ours['low'])}, {fixed(ours['high'])}]" if np.isfinite(ours["low"]) else ""
     yield Judged(
         "trajectory", "Linear models of latents predict how a brain ages", "[44], no number",

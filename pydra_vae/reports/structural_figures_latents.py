@@ -193,7 +193,10 @@ def spectrum_bars(table: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> st
         axes = np.atleast_1d(figure.subplots(1, len(known), sharey=True))
         for ax, (column, title) in zip(axes, known, strict=True):
             values = np.nan_to_num(numbers(table, column))
-            look = [drawing.INPUT if name == "data" else PCA if name.startswith("pca") else VAE for name in names]
+            look = [
+                drawing.INPUT if name in ("data", "unseen images") else PCA if name.startswith("pca") else VAE
+                for name in names
+            ]
             ax.barh(range(len(names)), values, 0.62, color=look)
             ax.set_xlabel(title)
             ax.set_yticks(range(len(names)), names)

@@ -16,6 +16,7 @@ from pydra_vae.reports.structural_tables import numbers
 
 NOTHING = "none"  # features of the mean-only model
 MARKS = {"mean": "|", "glm": "o", "svr": "s", "polynomial": "D", "spline": "^"}
+MODELS = {"glm": "GLM", "svr": "SVR"}
 SHADES = ("#3488d0", "#e07b1a", "#2f9e78", "#9a6fb0", "#b59a1b", "#8a8a8a")
 
 
@@ -55,8 +56,10 @@ def _accuracies(ax, table: pd.DataFrame, measure: str, features: Sequence[str], 
             values = values[np.isfinite(values)]
             look = {"color": colour, "mec": drawing.INK, "mew": 1.6 if model == "mean" else 0.5, "ls": ""}
             marker = MARKS.get(model, "o")
-            ax.plot(values, np.full(len(values), y + offset), marker, ms=7, label=model if not y else "", **look)
-    names = {"r2": "R², held-out", "auc": "AUC, held-out", "balanced_accuracy": "Balanced accuracy, held-out"}
+            label = MODELS.get(model, model) if not y else ""
+            ax.plot(values, np.full(len(values), y + offset), marker, ms=7, label=label, **look)
+    names = {"r2": "R², persons left out", "auc": "AUC, persons left out",
+             "balanced_accuracy": "Balanced accuracy, persons left out"}  # fmt: skip
     mark(ax, 0.5 if measure == "auc" else 0)
     ax.set_xlabel(names.get(measure, measure))
     ax.set_yticks(range(len(features)), ["mean only" if name == NOTHING else name for name in features])
@@ -76,7 +79,7 @@ def predicted(panels: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> str:
             ax.plot(observed, values, "o", ms=4, color=VAE, alpha=0.65, mew=0)
             ends = [np.nanmin(observed), np.nanmax(observed)]
             ax.plot(ends, ends, color=drawing.INK, lw=1.1, ls=(0, (4, 2)))
-            ax.set(title=title, xlabel="Observed", ylabel="" if i else "Predicted, held-out")
+            ax.set(title=title, xlabel="Observed", ylabel="" if i else "Predicted, left out")
         for ax in axes[len(panels) :]:
             ax.axis("off")
         return drawing.svg(figure, "structural-predicted", "Predicted against observed values of held-out persons")
@@ -165,31 +168,79 @@ def strips_of(name: str, found: Sequence[tuple[str, float]], unit: str, at: floa
         return drawing.svg(figure, name, unit)
 
 
-def intervals(name: str, found: Sequence[tuple[str, float, float, float]], unit: str, at: float) -> str:
-    """Rows of a value with its interval; an ``<svg>``, or "".
+def beside(name: str, table: Mapping[str, Mapping[str, float]], unit: str, at: float = 0.0) -> str:
+    """A row a question, a mark a method; an ``<svg>``, or "".
 
     Parameters
     ----------
-    found : sequence of (row, value, low, high)
-        Limits may be NaN.
+    name : str
+        Of the figure.
+    table : mapping
+        Row to the value of each of its methods.
+    unit : str
+        Of the axis.
+    at : float
+        What a line marks.
+    """
+    table = {row: {m: v for m, v in found.items() if np.isfinite(v)} for row, found in table.items()}
+    table = {row: found for row, found in table.items() if found}
+    if not table:
+        return ""
+    methods = in_order(m for found in table.values() for m in found)
+    with drawing.style(name):
+        figure = Figure(figsize=(drawing.WIDTH, 0.34 * len(table) + 0.9), layout="constrained")
+        ax = figure.subplots()
+        for i, (method, (colour, marker)) in enumerate(zip(methods, _looks(methods), strict=True)):
+            known = [(found[method], y) for y, found in enumerate(table.values()) if method in found]
+            x, y = np.array(known).T
+            ax.plot(x, y, marker, ls="", ms=10 if marker == "|" else 7, color=colour, mec=drawing.INK if marker != "|"
+                    else colour, mew=2 if marker == "|" else 0.5, label=method, zorder=3 - i / 99)  # fmt: skip
+        mark(ax, at)
+        ax.set_yticks(range(len(table)), list(table))
+        ax.set_ylim(len(table) - 0.4, -0.6)
+        ax.set_xlabel(unit)
+        figure.legend(loc="outside right upper", fontsize=9.5)
+        return drawing.svg(figure, name, unit)
+
+
+def _looks(methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Colour and marker of each method: a VAE's full, PCA's orange, a ceiling as a bar."""
+    marks, seen, found = "osD^vP*X", {}, []
+    for method in methods:
+        colour = drawing.INPUT if method.startswith(("ceiling", "planted")) else colour_of(method)
+        seen[colour] = seen.get(colour, -1) + 1
+        bar = method.startswith("ceiling")
+        found.append((drawing.INK if bar else colour, "|" if bar else marks[seen[colour] % len(marks)]))
+    return found
+
+
+def intervals(name: str, panels: Mapping[str, Sequence[tuple]], unit: str, at: float) -> str:
+    """Rows of a value with its interval, a panel a region; an ``<svg>``, or "".
+
+    Parameters
+    ----------
+    panels : mapping
+        Title to (row, value, low, high); limits may be NaN. All have the rows of the first.
     at : float
         What a line marks, such as 1 for a ratio.
     """
-    found = [row for row in found if np.isfinite(row[1])]
-    if not found:
+    panels = {title: [row for row in found if np.isfinite(row[1])] for title, found in panels.items()}
+    names = in_order(row[0] for found in panels.values() for row in found)
+    if not names:
         return ""
     with drawing.style(name):
-        figure = Figure(figsize=(drawing.WIDTH, 0.34 * len(found) + 0.8), layout="constrained")
-        ax = figure.subplots()
-        for y, (row, value, low, high) in enumerate(found):
-            error = np.array([[value - low if np.isfinite(low) else 0], [high - value if np.isfinite(high) else 0]])
-            ax.errorbar(value, y, xerr=np.maximum(error, 0), fmt="o", ms=7, capsize=3, color=colour_of(row),
-                        mec=drawing.INK, mew=0.5)  # fmt: skip
-        mark(ax, at)
-        ax.set_yticks(range(len(found)), [row[0] for row in found])
-        ax.set_ylim(len(found) - 0.4, -0.6)
-        ax.grid(False, axis="y")
-        ax.set_xlabel(unit)
+        figure = Figure(figsize=(drawing.WIDTH, 0.34 * len(names) + 1.0), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+        for ax, (title, found) in zip(axes, panels.items(), strict=True):
+            for row, value, low, high in found:
+                error = np.array([[value - low if np.isfinite(low) else 0], [high - value if np.isfinite(high) else 0]])
+                ax.errorbar(value, names.index(row), xerr=np.maximum(error, 0), fmt="o", ms=7, capsize=3,
+                            color=colour_of(row), mec=drawing.INK, mew=0.5)  # fmt: skip
+            mark(ax, at)
+            ax.grid(False, axis="y")
+            ax.set(xlabel=unit, title=title)
+        axes[0].set_yticks(range(len(names)), names)
+        axes[0].set_ylim(len(names) - 0.4, -0.6)
         return drawing.svg(figure, name, unit)
 
 

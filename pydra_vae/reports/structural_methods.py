@@ -57,7 +57,7 @@ def _model(tables: StructuralTables) -> Iterator[Paragraph]:
     divergence, loss = str(main.get("divergence") or "kl"), str(main.get("reconstruction") or "mse").upper()
     pull = {
         "kl": f"β = {number(value(main, 'beta'))} times the KL divergence to N(0, I), in nats",
-        "mmd": f"λ = {number(value(main, 'mmd_weight'))} times the maximum mean discrepancy (Zhao et al., 2017)",
+        "mmd": f"λ = {number(value(main, 'mmd_weight'))} times the maximum mean discrepancy (Zhao et al., 2019)",
     }.get(divergence, "no divergence")
     text = (
         f"Variational autoencoder with {count(int(value(main, 'k')), 'latent')}: "
@@ -72,21 +72,23 @@ def _model(tables: StructuralTables) -> Iterator[Paragraph]:
     if np.isfinite(value(main, "steps")):
         rate, batch = value(main, "learning_rate"), value(main, "batch_size")
         text += f" {count(int(value(main, 'steps')), 'step')} of AdamW"
-        text += (
-            f" at a learning rate of {number(rate)} (one cycle), batches of {number(batch)}"
-            if np.isfinite(rate)
-            else ""
-        )
+        text += f" at a learning rate of {rate:g} (one cycle), batches of {number(batch)}" if np.isfinite(rate) else ""
         text += f"; the step with the best validation error was kept ({number(value(main, 'best_step'))})."
     device = config.get("device")
     text += (
-        f" {fixed(value(main, 'seconds'), 0)} s on {device}." if device and np.isfinite(value(main, "seconds")) else ""
+        f" {fixed(value(main, 'seconds'), 0)} s on {_device(device)}."
+        if device and np.isfinite(value(main, "seconds"))
+        else ""
     )
     cited = ["kingma"] + (["zhao"] if "mmd" in set(text_column(tables.fits, "divergence")) else [])
     cited += ["wang"] if text_column(tables.fits, "reconstruction").str.contains("dssim").any() else []
     if len(tables.fits) > 1:
         text += f" Beside it: {listed(tables.fits['name'][1:])}, alike in all else."
     yield text, tuple(cited)
+
+
+def _device(name) -> str:
+    return "the CPU" if str(name) == "cpu" else f"the device {name}"
 
 
 def _judged(tables: StructuralTables) -> Iterator[Paragraph]:
@@ -131,7 +133,7 @@ def _regression(tables: StructuralTables) -> Iterator[Paragraph]:
         f"Regression of {listed(str(t).replace('_', ' ') for t in in_order(table['target']))} by "
         f"{listed(m.upper() if len(m) < 4 else m for m in models)} in nested cross-validation by person; targets are "
         "permuted with frozen hyper-parameters for p and chance. The latents were learnt without the targets, but on "
-        "images of the training persons, so that test persons stand beside."
+        "images of the training persons; results of the test persons, whom no fit saw, are given beside."
     )
     yield text, ()
 
@@ -158,6 +160,7 @@ def _networks(tables: StructuralTables) -> Iterator[Paragraph]:
     if tables.files.network_names:
         yield (
             "Networks: frames of fMRI runs are the samples, in contiguous blocks for training, validation and test; "
-            "maps are regressions of the frames on the latents' courses.",
+            "maps are regressions of the frames on the latents' courses. Beside them: spatial ICA and PCA of the "
+            "frames with as many components, and ICA of the latents.",
             (),
         )

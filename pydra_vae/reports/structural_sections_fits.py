@@ -200,8 +200,8 @@ def losses(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     ceiling = value(main, "mi_ceiling")
     if mi == "mi_gaussian":
         caption += (
-            " Mutual information is that of a Gaussian aggregate posterior: the plain estimate in the table cannot "
-            f"exceed {fixed(ceiling, 1)} nats, the log of the number of images."
+            " Mutual information is that of a Gaussian aggregate posterior, here and in the table: the plain estimate "
+            f"cannot exceed {fixed(ceiling, 1)} nats, the log of the number of images."
         )
     return [findings(found, "dssim", "mmd", "lambda"), best_at(fits), figure(drawn, caption), fit_table(fits)]
 
@@ -222,14 +222,25 @@ def best_at(fits: pd.DataFrame) -> str:
         values = numbers(fits, column)
         if np.isfinite(values).any():
             best = int(np.nanargmax(values))
-            told.append(f"{name}: {fits['name'][best]} ({fixed(values[best], 3 if column != 'mi' else 1)})")
+            told.append(
+                f"{name}: {fits['name'][best]} ({fixed(values[best], 3 if column.endswith('_test') else 1)}"
+                f"{_as_good(fits, column)})"
+            )
     return f"<p>{escape('Best on these images: ' + '; '.join(told) + '.')}</p>" if told else ""
+
+
+def _as_good(fits: pd.DataFrame, column: str) -> str:
+    """How many other fits reach the best R² within its standard error."""
+    values, error = numbers(fits, column), numbers(fits, f"{column}_se")
+    best = int(np.nanargmax(values))
+    n = int((values >= values[best] - error[best]).sum()) - 1 if np.isfinite(error[best]) else 0
+    return f"; {count(n, 'other')} within its standard error" if n else ""
 
 
 def fit_table(fits: pd.DataFrame) -> str:
     """All figures of all fits."""
     known = [c for c in COLUMNS if c in fits and np.isfinite(numbers(fits, c)).any()]
-    values = {c: numbers(fits, c) for c in known}
+    values = {c: numbers(fits, _information_column(fits)[0] if c == "mi" else c) for c in known}
     shown = [[row["name"], number(row["k"]), *(fixed(values[c][i], COLUMNS[c][1]) for c in known)]
              for i, row in enumerate(fits.to_dict("records"))]  # fmt: skip
     return table_of(["Fit", "k", *(COLUMNS[c][0] for c in known)], shown, marked=0, caption="Every fit")

@@ -13,11 +13,12 @@ from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.pages import figure
-from pydra_vae.reports.structural_claims_latents import is_ours, is_pca, space_rows
+from pydra_vae.reports.structural_claims_latents import CONTROLS, is_ours, is_pca, space_rows
 from pydra_vae.reports.structural_slices import Line, Scale, Slicer, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, true, value
 
 LATENTS = 8  # whose maps are shown
+WALKS = 5  # that are shown step by step
 SCATTERS = 3
 TOP = 15  # correlations that are listed
 COLUMNS = 18  # of a heat map
@@ -38,15 +39,15 @@ def _share_caption(table: pd.DataFrame) -> str:
         "need not sum to 100 %), and the latent's KL: what it holds of an image, in nats."
     )
     return text + (
-        " Latents are numbered from 1 as in the model; here the largest share comes first." if len(table) else ""
+        " Latents are counted from 0 as in all tables; here the largest share comes first." if len(table) else ""
     )
 
 
 def _order(table: pd.DataFrame | None, n: int) -> list[int]:
-    """Latents, those that carry most first; by their order in the table, else by their share."""
+    """Latents, those of the largest share first."""
     if table is None:
         return list(range(n))
-    by = numbers(table, "order") if "order" in table else -numbers(table, "variance_share")
+    by = -numbers(table, "variance_share")
     ranked = [int(float(table["latent"].iloc[i])) for i in np.argsort(by, kind="stable")]
     return [z for z in ranked if z < n]
 
@@ -56,16 +57,25 @@ def _effects(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
     effects = tables.array("effects")
     if effects is None or tables.space is None:
         return []
-    slicer, chosen = Slicer(tables.space), _order(table, len(effects))[:LATENTS]
+    slicer, chosen = Slicer(tables.space), _drawn_latents(tables, _order(table, len(effects)))
     limit = robust_limit(*(np.asarray(effects[z]) for z in chosen), quantile=0.99)
     scale = Scale((-limit, limit), "RdBu_r", tables.unit, over=True)
     lines = [slicer.row(effects[z], f"{draw.latent_name(z)}{_share(table, z)}", scale) for z in chosen]
-    rest = f" The {count(len(effects) - len(chosen), 'other latent')} carry less." if len(effects) > len(chosen) else ""
+    left_out = len(effects) - len(chosen)
+    rest = f" {count(left_out, 'other latent')} {'is' if left_out == 1 else 'are'} not drawn." if left_out else ""
     caption = (
         "Change of the decoded image for one standard deviation of each latent, on the mean training image: red more, "
-        f"blue less. The sign of a latent means nothing.{rest} Left is left."
+        f"blue less; below its name the latent's share of the variance. The sign of a latent means nothing.{rest} "
+        "Left is left; heights in mm."
     )
     return [figure(picture(lines, slicer.titles(), "Change of the image with each latent"), caption)]
+
+
+def _drawn_latents(tables: StructuralTables, order: Sequence[int]) -> list[int]:
+    """Latents of the largest shares, and those that the scatter plots show."""
+    shown = [at for at, _ in _followed(tables) if at in order]
+    kept = [*shown, *(z for z in order if z not in shown)][:LATENTS]
+    return [z for z in order if z in kept]
 
 
 def _share(table: pd.DataFrame | None, z: int) -> str:
@@ -77,7 +87,7 @@ def _share(table: pd.DataFrame | None, z: int) -> str:
 
 
 def _walks(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
-    """Decoded steps along each latent, at the slice where it does most; folded."""
+    """Decoded steps along some latents, at the slice where each does most."""
     walks, steps, effects = tables.array("traversals"), tables("traversal_steps"), tables.array("effects")
     if walks is None or steps is None or tables.space is None:
         return []
@@ -85,18 +95,19 @@ def _walks(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
     scale = Scale((0.0, robust_range(np.asarray(walks[:: max(len(walks) // 8, 1)]))[1]), "gray", tables.unit)
     lines, titles = [], []
     known = steps["latent"].nunique()
-    for z in _order(table, known)[:LATENTS]:
+    for z in _order(table, known)[:WALKS]:
         part = steps[pd.to_numeric(steps["latent"], errors="coerce") == z].sort_values("step")
         images = np.asarray(walks[part["row"].to_numpy(dtype=int)])
         at = slicer.most(effects[z] if effects is not None else images[-1] - images[0])
         titles = [f"{'−' if v < 0 else '+' if v > 0 else ''}{abs(v):.2g} SD" for v in numbers(part, "value_sd")]
         lines.append(
-            Line([slicer.cut(x, at, scale) for x in images], f"{draw.latent_name(z)}\n{slicer.height(at)}", scale)
+            Line([slicer.cut(x, at, scale) for x in images], f"{draw.latent_name(z)}\nat {slicer.height(at)}", scale)
         )
     if len({len(line.cells) for line in lines}) != 1:
         return []
     caption = (
-        "Each latent by itself from low to high, the others at the training mean, at the slice where it changes most."
+        "The latents of the largest shares, each by itself from low to high in standard deviations of the training "
+        "images, the others at their mean, at the slice where it changes most (height in mm)."
     )
     return [figure(picture(lines, titles, "Traversals of the latents"), caption)]
 
@@ -134,8 +145,8 @@ def _correlated(tables: StructuralTables) -> list[str]:
 
 
 def _strongest(table: pd.DataFrame, models: Sequence[str]) -> str:
-    """The strongest correlation of each column, ours beside the controls'."""
-    found = []
+    """The strongest correlation of each covariate, then of regions, ours beside the controls'."""
+    found: list[tuple[bool, float, list[str]]] = []
     for column in in_order(table["with"]):
         cells, first = [], np.nan
         for model in models:
@@ -151,11 +162,12 @@ def _strongest(table: pd.DataFrame, models: Sequence[str]) -> str:
             name = draw.latent_name(row["latent"]).replace("z", "PC" if is_pca(model) else "z")
             cells.append(f"{fixed(np.nanmax(size))} ({name}){star}")
             first = float(np.nanmax(size)) if not np.isfinite(first) else first
-        found.append((first, [str(column).replace("_", " "), *cells]))
-    found = [cells for first, cells in sorted(found, key=lambda pair: -np.nan_to_num(pair[0]))[:TOP]]
-    heads = ["Column", *(f"{model}|strongest |r|" for model in models)]
+        region = "kind" in table and not len(rows(table, kind="covariate", **{"with": column}))
+        found.append((region, -np.nan_to_num(first), [str(column).replace("_", " "), *cells]))
+    shown = [cells for *_, cells in sorted(found, key=lambda row: row[:2])[:TOP]]
+    heads = ["Covariate or region", *(f"{model}|strongest |r|" for model in models)]
     note = '<p class="note">* q below 0.05. Of a category of more than two values: the square root of η².</p>'
-    return table_of(heads, found, caption="The strongest latent of each column") + note if found else ""
+    return table_of(heads, shown, caption="The latent that goes most with each") + note if shown else ""
 
 
 def _scatter(tables: StructuralTables) -> list[str]:
@@ -170,21 +182,11 @@ def _scatter(tables: StructuralTables) -> list[str]:
             "files of one run of the workflow"
         )
     first = ~covariates["person"].duplicated().to_numpy()
-    own = table[[is_ours(m) for m in table["model"]]]
-    own = rows(own, kind="covariate") if "kind" in own else own
-    own = (
-        own.assign(size=np.abs(numbers(own, "r")))
-        .dropna(subset=["size"])
-        .sort_values("size", ascending=False, kind="stable")
-    )
-    panels = []
-    for row in own.drop_duplicates("with").to_dict("records"):
-        if row["with"] in covariates and len(panels) < SCATTERS:
-            values = numbers(covariates, row["with"])[first]
-            if np.isfinite(values).sum() > 2 and len(np.unique(values[np.isfinite(values)])) > 2:
-                at = int(float(row["latent"]))
-                name = str(row["with"]).replace("_", " ")
-                panels.append((np.asarray(z[first, at], dtype=float), values, draw.latent_name(at), name))
+    panels = [
+        (np.asarray(z[first, at], dtype=float), numbers(covariates, column)[first], draw.latent_name(at),
+         column.replace("_", " "))
+        for at, column in _followed(tables)
+    ]  # fmt: skip
     caption = (
         "Figure 3 of the tutorial again: covariates against the latent that goes with them most; a dot a person, "
         "first visits."
@@ -192,21 +194,51 @@ def _scatter(tables: StructuralTables) -> list[str]:
     return [figure(draw.scatter(panels), caption)]
 
 
-MEASURES = (("voxel_variance_ratio", "Voxel variance,\nof the "
-                                     "data's"), ("voxel_mean_error", "Error of the\nmean image (SD)"),
-            ("spectrum_distance", "Distance of\nthe spectra"), ("nearest_image", "Distance to "
-                                                                                 "the\nnearest image"))  # fmt: skip
+def _followed(tables: StructuralTables) -> list[tuple[int, str]]:
+    """Covariates of many values that go most with a latent, and that latent; the strongest first."""
+    table, covariates = tables("correlations"), tables("covariates")
+    if table is None or covariates is None:
+        return []
+    first = ~covariates["person"].duplicated().to_numpy()
+    own = table[[is_ours(m) for m in table["model"]]]
+    own = rows(own, kind="covariate") if "kind" in own else own
+    own = own.assign(size=np.abs(numbers(own, "r"))).dropna(subset=["size"])
+    found = []
+    for row in own.sort_values("size", ascending=False, kind="stable").drop_duplicates("with").to_dict("records"):
+        if row["with"] in covariates:
+            values = numbers(covariates, row["with"])[first]
+            if np.isfinite(values).sum() > 2 and len(np.unique(values[np.isfinite(values)])) > 2:
+                found.append((int(float(row["latent"])), str(row["with"])))
+    return found[:SCATTERS]
+
+
+MEASURES = (
+    ("voxel_variance_ratio", "Variance of voxels,\nover the images'"),
+    ("voxel_mean_error", "Error of the\nmean image (SD)"),
+    ("spectrum_distance", "Distance of\nthe spectra"),
+    ("nearest_image", "Distance to the\nnearest image"),
+)
+# of DrawVolumes, as readers know them
+SOURCES = {
+    "data": "unseen images",
+    "reconstruction": "their reconstructions",
+    "prior": "prior",
+    "gmm": "Gaussian mixture",
+    "gaussian": "one Gaussian",
+    "pca-gaussian": "PCA, Gaussian",
+}
 
 
 def draws(tables: StructuralTables) -> list[str]:
     """Images drawn from the model beside the data's statistics, and ways between persons."""
     table, made = tables("draws"), []
     if table is not None:
+        table = table.assign(source=[SOURCES.get(str(name), str(name)) for name in table["source"]])
         caption = (
-            "Draws from the prior and from densities fitted to the latents (decoded), beside unseen images (data), "
-            "their reconstructions, and draws from a Gaussian of PCA's scores; all against the training images. The "
-            "row of the data is what unseen images give: no draw is expected to be nearer. Decoded images lack the "
-            "data's noise, so that their variance is lower."
+            "Images drawn from the prior and from densities fitted to the latents (decoded), beside unseen images, "
+            "their reconstructions, and draws from a Gaussian of PCA's scores; all against the training images. "
+            "Unseen images show what chance alone gives: no draw is expected to be nearer. Decoded images lack the "
+            "noise of images, so that their variance is lower."
         )
         made += [figure(draw.spectrum_bars(table, MEASURES), caption), _draw_table(table)]
     return [*made, *_drawn(tables), *_ways(tables)]
@@ -235,10 +267,10 @@ def _drawn(tables: StructuralTables) -> list[str]:
         part = rows(table, source=source)
         at = part["row"].to_numpy(dtype=int) if "row" in part else part.index.to_numpy()
         cells = [slicer.cut(images[i], slicer.middle, scale) for i in at[:6]]
-        lines.append(Line(cells, str(source).replace("pca-gaussian", "PCA,\nGaussian"), scale))
+        lines.append(Line(cells, SOURCES.get(str(source), str(source)).replace(" ", "\n", 1), scale))
     n = max(len(line.cells) for line in lines)
     lines = [Line([*line.cells, *[None] * (n - len(line.cells))], line.label, line.scale) for line in lines]
-    caption = f"Images of nobody, drawn from each density, at {slicer.height(slicer.middle)} mm."
+    caption = f"Images of no real person, drawn from each density, at {slicer.height(slicer.middle)} mm."
     return [figure(picture(lines, [], "Drawn images"), caption)]
 
 
@@ -260,14 +292,14 @@ def _ways(tables: StructuralTables) -> list[str]:
     if len({len(line.cells) for line in lines}) != 1:
         return []
     caption = (
-        "Decoded ways in a straight line between the latents of the unseen persons who differ most, their own images "
-        "at both ends."
+        "Images decoded along a straight line between the latents of the unseen persons who differ most, with their "
+        "own images at both ends."
     )
     bent = numbers(table, "to_linear") if "to_linear" in table else np.array([np.nan])
     if np.isfinite(bent).any():
         caption += (
-            f" A step lies at most {fixed(100 * np.nanmax(bent), 0)} % of the whole way from the blend of both ends: "
-            "0 % would be a linear decoder."
+            f" A step differs from the blend of both ends by at most {fixed(100 * np.nanmax(bent), 0)} % of what the "
+            "ends differ by: a linear decoder would give 0 %."
         )
     return [figure(picture(lines, titles, "Images between pairs of persons"), caption)]
 
@@ -323,20 +355,22 @@ def _map_table(table: pd.DataFrame) -> str:
     }
     known = [c for c in columns if c in table and np.isfinite(numbers(table, c)).any()][:9]
     values = {c: numbers(table, c) for c in known}
-    shown, order = [], [str(m) for m in table["method"]]
+    shown, order, how = [], [str(m) for m in table["method"]], []
     for method in in_order(order, ORDER):
         i = order.index(method)
         name = {"random": "Random directions", "images": "The images themselves"}.get(method, method)
-        how = str(table["out_of_sample"].iloc[i]) if "out_of_sample" in table else ""
-        shown.append([name, number(numbers(table, "dims")[i]), *(fixed(values[c][i], 2) for c in known), how])
+        cells = (fixed(values[c][i], 3 if c in ("trustworthiness", "continuity") else 2) for c in known)
+        shown.append([name, number(numbers(table, "dims")[i]), *cells])
+        placed = str(table["out_of_sample"].iloc[i]) if "out_of_sample" in table else ""
+        how += [[name, placed]] if placed not in ("", "nan") and method not in ("random", "images") else []
     note = (
         "Over unseen persons, with neighbours looked for among the training persons. Controls: as many random "
         "directions, and the images themselves, which is the most that any map could keep."
     )
     marked = next((i for i, row in enumerate(shown) if row[0] == "VAE"), None)
-    heads = ["Map", "Dimensions", *(columns[c] for c in known), "Places unseen persons by"]
-    made = table_of(heads, shown, marked=marked, text=(0, len(heads) - 1))
-    return f'{made}<p class="note">{note}</p>'
+    made = table_of(["Map", "Dimensions", *(columns[c] for c in known)], shown, marked=marked, text=(0,))
+    placing = table_of(["Map", "Places unseen persons by"], how, text=(0, 1))
+    return f'{made}<p class="note">{note}</p>' + folded("How each map places unseen persons", placing if how else "")
 
 
 def dimension(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
@@ -363,12 +397,13 @@ def _shell_table(table: pd.DataFrame) -> str:
     shown = []
     for i, row in enumerate(table.to_dict("records")):
         kind = str(row.get("control") or "none")
-        name = str(row["space"]) + ("" if kind in ("none", "nan") else f", {kind}")
+        name = str(row["space"]) + ("" if kind in ("none", "nan") else f", {CONTROLS.get(kind, kind)}")
         shown.append([name, *(fixed(values[c][i], known[c][1]) for c in known)])
     note = (
         "Appendix A, with its slips mended: r² (not r) is the sum of squares; the share of a ball's volume in a shell "
         "is 1 − (1 − ε/R)ⁿ, for the printed nε/R exceeds 1; and a Gaussian gathers at √d. Any data with many "
-        "independent directions do so: concentration by itself is no sign of a manifold."
+        "independent directions do so: concentration by itself is no sign of a manifold. In the shell: "
+        "a radius within 10 % of √d."
     )
     return (
         table_of(["Space", *(head for head, _ in known.values())], shown, caption="Shells")

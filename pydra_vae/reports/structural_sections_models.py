@@ -56,9 +56,8 @@ def regression_table(table: pd.DataFrame, measure: str) -> str:
     columns = ["auc", "balanced_accuracy", "r2"] if classes else ["r2", "r2_se", "r", "mae"]
     columns += ["p_permutation", f"{measure}_test", "p_test"]
     heads = {"auc": "AUC", "balanced_accuracy": "Balanced|accuracy", "r2": "R²|Brier" if classes else "R²",
-    "r2_se": "±",
-             "r": "r", "mae": "MAE", "p_permutation": "p|permuted", "auc_test": "AUC|test persons",
-             "r2_test": "R²|test persons", "p_test": "p|test persons"}  # fmt: skip
+             "r2_se": "±", "r": "r", "mae": "MAE|years" if _is_age(table) else "MAE", "p_permutation": "p|permuted",
+             "auc_test": "AUC|test persons", "r2_test": "R²|test persons", "p_test": "p|test persons"}  # fmt: skip
     known = [c for c in columns if c in table and np.isfinite(numbers(table, c)).any()]
     values = {c: numbers(table, c) for c in known}
     ours = table[[is_ours(f) for f in table["features"]]]
@@ -76,13 +75,18 @@ def regression_table(table: pd.DataFrame, measure: str) -> str:
         for c in ("n", "n_test")
         if c in table and np.isfinite(numbers(table, c)).any()
     ]
-    people = f" ({', '.join(f'{m} {w}' for m, w in zip(n, ('persons', 'test persons'), strict=False))})" if n else ""
+    who = ("persons in cross-validation", "test persons")
+    people = f" ({', '.join(f'{m} {w}' for m, w in zip(n, who, strict=False))})" if n else ""
     confounds = in_order(c for cell in text_column(table, "confounds") for c in cell.split())
     title = f"{str(table['target'].iloc[0]).replace('_', ' ')}{people}" + (
-        f", without {listed(confounds)}" if confounds else ""
+        f", {listed(confounds)} removed" if confounds else ""
     )
     made = table_of(["Features", "Model", *(heads[c] for c in known)], shown, marked=marked, text=(0, 1))
     return folded(f"Predicting {title}: every model", made)
+
+
+def _is_age(table: pd.DataFrame) -> bool:
+    return str(table["target"].iloc[0]) in ("age", "age_years")
 
 
 def _predicted(tables: StructuralTables, table: pd.DataFrame, targets: Sequence[str]) -> list[str]:
@@ -106,7 +110,8 @@ def _predicted(tables: StructuralTables, table: pd.DataFrame, targets: Sequence[
                 )
                 panels.append((title, numbers(told, "observed"), numbers(told, "predicted")))
     caption = (
-        "Persons by the best model on the VAE's latents and on PCA's scores: each predicted by a fit without them."
+        "A dot a person, predicted by a fit without that person: the best model on the VAE's latents beside the best "
+        "on PCA's scores."
     )
     return [figure(draw.predicted(panels[:PANELS]), caption)]
 
@@ -178,18 +183,19 @@ def joint(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
         return []
     whole = table[table["region"].isin(WHOLE)]
     order = in_order(table["direction"])
-    shown = [(f"{d}: {_method(m)}", float(r2)) for d in order for m, r2 in _methods(rows(whole, direction=d))]
+    shown = {str(d): {_method(m): max(r2, -1.0) for m, r2 in _methods(rows(whole, direction=d))} for d in order}
     caption = (
-        "R² on the first visits of unseen persons, over the whole brain where an image is predicted: the joint model, "
-        "each modality through simpler models, and the ceiling, which is given the target itself."
+        "R² on the first visits of unseen persons, over the whole brain where an image is predicted. The joint model "
+        "beside simpler ones that see the same: a network of the same size (head) or ridge regression, on the VAE's "
+        "latents or on PCA's scores, trained for that direction alone. The ceiling is given the target itself."
     )
-    drawn = draw.strips_of("structural-joint", [(name, max(r2, -1.0)) for name, r2 in shown], "R², unseen persons")
+    drawn = draw.beside("structural-joint", shown, "R², unseen persons")
     names = starting(found, "score ", "image from", "fusion")
     return [findings(found, *names), figure(drawn, caption), _joint_table(table), *_decoded(tables), _weights(tables)]
 
 
 def _method(name: str) -> str:
-    return f"VAE, {name}" if is_joint(name) else str(name)
+    return f"VAE: joint model, {name}" if is_joint(name) else str(name).replace("same head", "head alone")
 
 
 def _methods(table: pd.DataFrame) -> list[tuple[str, float]]:
@@ -201,12 +207,16 @@ def _joint_table(table: pd.DataFrame) -> str:
     shown = []
     for row in table.to_dict("records"):
         region = "" if row["region"] in WHOLE else str(row["region"])
-        name = f"The {row['method']} model" if is_joint(row["method"]) else str(row["method"])
+        name = _method(row["method"]).removeprefix("VAE: ").capitalize().replace("pca", "PCA")
         shown.append([str(row["direction"]), name, region, *(fixed(value(row, c), d) for c, d in (("r2", 3), ("r", 2),
         ("mae", 3))),
                       number(value(row, "n"))])  # fmt: skip
     heads = ["Direction", "Method", "Voxels", "R²", "r", "MAE", "n"]
-    return folded("Every direction and method", table_of(heads, shown, text=(0, 1, 2)))
+    note = (
+        '<p class="note">MAE: mean absolute error, in the units of the score or of the image. Related: the voxels that '
+        "follow the scores most in the training persons.</p>"
+    )
+    return folded("Every direction and method", table_of(heads, shown, text=(0, 1, 2)) + note)
 
 
 def _decoded(tables: StructuralTables) -> list[str]:

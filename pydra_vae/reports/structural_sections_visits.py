@@ -12,7 +12,7 @@ from pydra_vae.reports.group_findings import Claim
 from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.pages import figure
-from pydra_vae.reports.structural_claims_latents import best_model
+from pydra_vae.reports.structural_claims_latents import best_model, is_pca, ours_of
 from pydra_vae.reports.structural_claims_models import (
     METHODS,
     WHOLE,
@@ -24,7 +24,7 @@ from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_
 
 NETWORKS = 6  # components of a model that are drawn
 MODELS = 2  # whose components are shown unfolded
-SHOWN = 3  # ages of each progression
+SHOWN = 2  # ages of each progression
 
 
 def longitudinal(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
@@ -32,14 +32,18 @@ def longitudinal(tables: StructuralTables, found: dict[str, Claim]) -> list[str]
     scores = longitudinal_rows(tables)
     if not scores and tables("longitudinal_coefficients") is None:
         return []
-    ordered = sorted(scores, key=lambda row: row["region"] != "")
-    shown = [(_place(row), row["ratio"], row["low"], row["high"]) for row in ordered]
+    panels: dict[str, list[tuple]] = {}
+    for row in sorted(scores, key=lambda row: row["region"] != ""):
+        if row["method"] != "carry_forward":
+            title = f"{row['region']} voxels".capitalize() if row["region"] else "Whole brain"
+            panels.setdefault(title, []).append((_place(row), row["ratio"], row["low"], row["high"]))
     caption = (
-        "Error on the next visit of persons who had no part in the fit, over that of carrying their last visit "
-        "forward (1), with its interval over persons. A decoder loses detail that the last visit has, so that adding "
-        "the decoded difference to that visit differs from decoding."
+        "Squared error on the next visit of persons who had no part in the fit, over that of carrying their last visit "
+        "forward (1), with its 95 % interval over persons. A decoder loses detail that the last visit has, so that "
+        "adding the decoded difference to that visit differs from decoding the prediction. Average slope: the same "
+        "change for everybody. The ceiling decodes the latents of the next visit itself."
     )
-    ratio = draw.intervals("structural-visits", shown, "Error, over that of the last visit", 1.0)
+    ratio = draw.intervals("structural-visits", panels, "Error, over the last visit's", 1.0)
     return [
         findings(found, "trajectory"),
         figure(ratio, caption),
@@ -51,13 +55,12 @@ def longitudinal(tables: StructuralTables, found: dict[str, Claim]) -> list[str]
 
 
 def _place(row: dict) -> str:
-    name = METHODS.get(str(row["method"]), str(row["method"]).replace("_", " "))
-    return f"{name}, {row['region']} voxels" if row["region"] else name
+    return METHODS.get(str(row["method"]), str(row["method"]).replace("_", " "))
 
 
 def _visit_table(scores: list[dict]) -> str:
     shown = [
-        [_place(row | {"region": ""}), row["region"] or "whole", number(value(row, "mse")), fixed(row["ratio"]),
+        [_place(row), row["region"] or "whole", number(value(row, "mse")), fixed(row["ratio"]),
          f"{fixed(row['low'])} to {fixed(row['high'])}", number(value(row, "p"), 2), number(value(row, "n")),
          fixed(value(row, "ratio_test"))]
         for row in scores
@@ -94,10 +97,10 @@ def _progression(tables: StructuralTables) -> list[str]:
         if len(at) < 2:
             continue
         first = np.asarray(images[at[0]], dtype=float)
-        for i in np.unique(np.linspace(1, len(at) - 1, min(SHOWN, len(at) - 1)).round().astype(int)):
+        for i in _ages(len(at)):
             changes.append(np.asarray(images[at[i]], dtype=float) - first)
             what = {"between": "Between,\n", "within": "Within,\n"}.get(kind, "")
-            labels.append(f"{what}{_years(ages[0])} to {_years(ages[i])}")
+            labels.append(f"{what}{_years(ages[0])} to {_years(ages[i])}\nyears")
     if not changes:
         return []
     limit = robust_limit(*changes, quantile=0.99)
@@ -109,6 +112,11 @@ def _progression(tables: StructuralTables) -> list[str]:
         "not agree."
     )
     return [figure(picture(lines, slicer.titles(), "Progression along age"), caption)]
+
+
+def _ages(n: int) -> list[int]:
+    """Some of n ages after the first, evenly spaced up to the last."""
+    return sorted({round((n - 1) * i / SHOWN) for i in range(1, SHOWN + 1)} - {0})
 
 
 def _years(age: float) -> str:
@@ -188,14 +196,17 @@ def _network_maps(tables: StructuralTables, name: str, maps: np.ndarray, best: p
     chosen = [*served, *(i for i in range(len(maps)) if i not in served)][:NETWORKS]
     lines = []
     for i in chosen:
-        limit = robust_limit(np.asarray(maps[i]), quantile=0.995)
+        shown = np.asarray(maps[i]) * (-1 if ", r −" in served.get(i, "") else 1)
+        limit = robust_limit(shown, quantile=0.995)
         scale = Scale((-limit, limit), "RdBu_r", "z", over=True)
         label = f"{i + 1}" + (f"\n{served[i].replace('_', ' ').replace(', ', chr(10))}" if i in served else "")
-        lines.append(slicer.row(maps[i], label, scale))
+        lines.append(slicer.row(shown, label.replace("r −", "r "), scale))
     caption = (
         f"{escape(name)}: components"
-        + (", those first that serve a network best" if served else "")
-        + ", on the mean image; each with its own scale. The sign of a component means nothing."
+        + (", those first that agree best with a network" if served else "")
+        + (", on the mean image" if space.background is not None else "")
+        + "; each with its own scale. The sign of a component means nothing"
+        + (": those that agree with a network are shown so that r is positive." if served else ".")
     )
     return [figure(picture(lines, slicer.titles(), f"Components of {name}"), caption)]
 
@@ -243,7 +254,7 @@ def _courses(tables: StructuralTables, best: pd.DataFrame | None) -> list[str]:
                         numbers(course, "value"),
                     )
                 )
-    caption = "Time courses of some components, the first run; the first 200 frames."
+    caption = "Time courses of some components in the first run, in standard deviations; at most 200 frames."
     return [figure(draw.courses(panels[:6]), caption)]
 
 
@@ -268,41 +279,36 @@ def planted(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     table = tables("recovery")
     if table is None:
         return []
-    kinds = in_order(text_column(table, "kind"))
-    shown = []
-    for target in in_order(table["target"]):
-        for model in in_order(table["model"]):
-            part = rows(table, target=target, model=model)
-            by = {kind: part[text_column(part, "kind") == kind] for kind in kinds}
-            first = part.iloc[0] if len(part) else None
-            r = [fixed(value(by[kind].iloc[0], "r")) if len(by[kind]) else fixed(None) for kind in kinds]
-            shown.append(
-                [
-                    str(target).replace("_", " "),
-                    str(model),
-                    *r,
-                    fixed(value(first, "best_single_r")),
-                    fixed(value(first, "control_r")),
-                ]
-            )
-    heads = [
-        "Planted",
-        "Features",
-        *(f"r|{kind or 'all features'}" for kind in kinds),
-        "|r||best single".replace("|r||", "Best single||r| "),
-        "Shuffled|95 %",
-    ]
-    heads[-2] = "Best single|latent"
-    strips = [(f"{t}: {m}", float(np.nanmax([*numbers(rows(table, target=t, model=m), "r"), np.nan])))
-              for t in in_order(table["target"]) for m in in_order(table["model"])
-              if np.isfinite(numbers(rows(table, target=t, model=m), "r")).any()]  # fmt: skip
+    models = in_order(table["model"])
+    main = ours_of(tables, models)
+    known = [m for m in (main, *(m for m in models if is_pca(m))) if m]
+    best = {
+        target: {model: _planted_r(table, target, model) for model in models} for target in in_order(table["target"])
+    }
+    names = {main: f"VAE {main}".replace("VAE VAE", "VAE")}
+    rows_of = {
+        target.replace("_", " "): {names.get(m, m): r[m] for m in known} for target, r in best.items()
+    }  # fmt: skip
     caption = (
-        "r between a planted factor and its prediction from all features together, on unseen persons; the better of "
-        "both regressions."
+        "r between a planted factor and its prediction from all latents or components together, on unseen persons; the "
+        "better of a linear and a kernel regression. What was planted only in another modality should not be found."
     )
-    drawn = (
-        draw.strips_of("structural-planted", [(n.replace("_", " "), v) for n, v in strips], "r, unseen persons")
-        if len(strips) <= 24
-        else ""
-    )
-    return [findings(found, "combination"), figure(drawn, caption), table_of(heads, shown, text=(0, 1))]
+    drawn = draw.beside("structural-planted", rows_of, "r, unseen persons")
+    return [findings(found, "combination"), figure(drawn, caption), _planted_table(table, models, best)]
+
+
+def _planted_r(table: pd.DataFrame, target: str, model: str) -> float:
+    """r of the better regression."""
+    r = numbers(rows(table, target=target, model=model), "r")
+    return float(np.nanmax(r)) if np.isfinite(r).any() else np.nan
+
+
+def _planted_table(table: pd.DataFrame, models: list[str], best: dict[str, dict[str, float]]) -> str:
+    """A row a factor, a column a fit; then the best single latent and the shuffled control of the first."""
+    shown = []
+    for target, r in best.items():
+        first = rows(table, target=target, model=models[0]).iloc[0]
+        shown.append([str(target).replace("_", " "), *(fixed(r[m]) for m in models),
+                      fixed(value(first, "best_single_r")), fixed(value(first, "control_r"))])  # fmt: skip
+    heads = ["Planted", *(f"{model}|r" for model in models), f"Best single|{models[0]}", f"Shuffled, 95 %|{models[0]}"]
+    return folded("Every fit", table_of(heads, shown))

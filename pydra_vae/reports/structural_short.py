@@ -23,12 +23,10 @@ def in_short(found: Sequence[Judged], tables: StructuralTables) -> str:
     main = tables.main
     if main is not None and np.isfinite(value(main, "r2_test")):
         k = int(value(main, "k"))
-        levels = [
-            (f"PCA of {k * (i + 1)} components", value(main, c)) for i, c in enumerate(("pca_r2_test", "pca2_r2_test"))
-        ]
+        levels = [(f"PCA-{k * (i + 1)}", value(main, c)) for i, c in enumerate(("pca_r2_test", "pca2_r2_test"))]
         beside = [f"{name} {fixed(r2, 3)}" for name, r2 in levels if np.isfinite(r2)]
-        text = f"{main['name']} of {k} latents explains R² {fixed(value(main, 'r2_test'), 3)} of unseen images"
-        parts.append(f"{text}; {', '.join(beside)}" if beside else text)
+        text = f"{main['name']} with {k} latents has R² {fixed(value(main, 'r2_test'), 3)} on unseen images"
+        parts.append(f"{text} ({', '.join(beside)})" if beside else text)
     verdicts = [claim.finding.verdict for claim in found]
     n = [(verdicts.count(verdict), words) for verdict, words in WORDS.items()]
     told = [f"{count} {one if count == 1 else many}" for count, (one, many) in n if count]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from pydra_vae.images.volumes import unmask
 from pydra_vae.reports.brains import PALE, Space
-from pydra_vae.reports.drawing import WIDTH, webp
+from pydra_vae.reports.drawing import WIDTH, style, webp
 
 N_SLICES = 7
 PIXELS = 150  # width of a slice
@@ -156,6 +156,12 @@ class Slicer:
 
 
 def picture(lines: Sequence[Line], titles: Sequence[str], description: str) -> str:
+    """A picture in the page's letters; see `_picture`."""
+    with style("structural-slices"):
+        return _picture(lines, titles, description)
+
+
+def _picture(lines: Sequence[Line], titles: Sequence[str], description: str) -> str:
     """Rows of slices under titles, with a bar for each scale; an ``<img>``, or "" without rows.
 
     Parameters

@@ -77,7 +77,7 @@ def test_the_step_writes_page_and_claims(structural, tmp_path, undrawn):
     assert list(claims.columns) == [
         "claim", "paper_says", "paper", "ours", "control", "verdict", "finding", "rule",
     ]  # fmt: skip
-    assert claims["claim"][0] == "short" and claims["finding"][0].startswith("In short: VAE KL β 10 of 6 latents")
+    assert claims["claim"][0] == "short" and claims["finding"][0].startswith("In short: VAE KL β 10 with 6 latents")
     assert (claims["rule"][1:] != "").all() and (claims["finding"][1:] != "").all()
     assert set(claims["verdict"][1:]) <= {"as in the paper", "its control does as well", "otherwise", "open"}
     assert Path(made.report).name == "structural.html"
