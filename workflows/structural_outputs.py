@@ -252,6 +252,7 @@ class Delivery:
             deliver(Path(file), folder / name, {**sidecar(what, sources, self._datasets, self.parameters), **more})
 
         give(outputs.mask, "mask", ".nii.gz", "Voxels whose networks were looked for", desc="networks")
+        deliver(Path(outputs.verdict), folder / derivative_name(entities, "verdict", ".json", desc="VAE"))
         for model, image, courses in zip(NETWORK_MODELS, outputs.images, outputs.courses, strict=True):
             desc, table = re.sub(r"[^a-zA-Z0-9]", "", model), read_table(courses)
             volumes = [f"component {number}" for number in table["component"].unique()]

@@ -37,6 +37,7 @@ from pydra_vae.workflows.structural_bold import BoldRuns
 from pydra_vae.workflows.structural_checks import Plan, check_enough
 from pydra_vae.workflows.structural_inputs import (
     NETWORKS_DIM,
+    NETWORKS_STEPS,
     all_parameters,
     given_options,
     main_fit,
@@ -277,6 +278,7 @@ class Study(Passes):
             say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
         self.models = {fit.setting: outcome.outputs[label] for label, fit in fits.items() if label in outcome.outputs}
         self.linear = outcome.outputs.get(LINEAR)
+        self._say_verdicts({fit.label: self.models[fit.setting] for fit in self.fits if fit.setting in self.models})
         return not outcome.interrupted and self.main.setting in self.models
 
     def _model(self, fit: VolumeFit) -> VolumeModel:
@@ -309,6 +311,16 @@ class Study(Passes):
             self.skipped[label] = f"{label} failed: {failure.message}"
             say(self.console, RECIPE, f"{label} failed, see above; the other analyses go on")
         self.analyses = outcome.outputs
+        self._say_verdicts({label: made for label, made in self.analyses.items() if label in self.networks})
+
+    def _say_verdicts(self, models: Mapping[str, Any]) -> None:
+        """Which models' latents are not to be trusted, why, and what to try."""
+        for label, outputs in models.items():
+            verdict = json.loads(Path(outputs.verdict).read_text(encoding="utf-8"))
+            if verdict["over_regularised"]:  # what has collapsed is that too
+                what = "has collapsed" if verdict["collapsed"] else "is over-regularised"
+                reasons = "; ".join(verdict["reasons"])
+                say(self.console, RECIPE, f"{label} {what}: {reasons}. What to try: {verdict['advice']}", "yellow")
 
     def _networks_of(self, runs: BoldRuns) -> Networks:
         given = self.given["fit"]
@@ -321,7 +333,7 @@ class Study(Passes):
             latent_dim=self.options.networks_dim or NETWORKS_DIM,
             seed=self.seed,
             extract=self.given["extract"],
-            fit=fit | ({"max_steps": self.options.networks_steps} if self.options.networks_steps else {}),
+            fit=fit | ({"max_steps": steps} if (steps := self.options.networks_steps) else NETWORKS_STEPS),
         )
 
     def _tasks(self) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def motor_demo(tmp_path_factory, motor):
 def structural():
     """The same for structural."""
     call = _program("structural")
-    call.short = ("--size", "tiny", "--max-steps", "20", "--trials", "2", "--permutations", "20")
+    call.short = ("--size", "tiny", "--max-steps", "20", "--joint-steps", "20", "--trials", "2", "--permutations", "20")
     return call
 
 
