@@ -213,7 +213,7 @@ def _weight(tables: StructuralTables) -> Iterator[Judged]:
         yield Judged(
             "lambda", "λ of the MMD must be of the order of the log likelihood", "“at least of the same order”",
             f"λ = {number(used)}; R² {fixed(r2, 3)}", "the rule asks for λ ≈ "
-                                                      f"{number(wanted[last], 2)}", Finding(text, verdict),
+                                                      f"{number(float(f'{wanted[last]:.2g}'), 2)}", Finding(text, verdict),
             f"“Otherwise” where a λ below a tenth of the rule's reconstructs no worse than PCA by {SAME_R2:g}; open "
             "in all other cases. The log likelihood of values on a scale depends on their unit (and is 0 in one of "
             "them), so that the rule has no λ of its own: here it is in the images' unit.",

@@ -190,7 +190,7 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
         )
         name = "AUC" if measure == "auc" else "R²"
         text = f"{sentence(str(target))[:-1]} by {best['model'].upper()}: {p_value(p)}"
-        text += f", times {n_models} for the choice of the best of {n_models} models" if n_models > 1 else ""
+        text += f" (times the {n_models} models tried)" if n_models > 1 else ""
         text += f"; R² against {linear}: {gap.text}." if gap.known else "."
         tested = value(best, f"{measure}_test")
         yield Judged(
@@ -234,11 +234,11 @@ def _svr(tables: StructuralTables) -> Iterator[Judged]:
     )
     better = [target for target, gap in gaps.items() if gap.above]
     text = f"SVR is better for {listed(better)}" if better else "SVR is better for no target"
-    text += f": R² of SVR less that of the GLM, {', '.join(f'{t} {gap.text}' for t, gap in gaps.items())}."
+    text += f". R² of SVR less that of the GLM: {', '.join(f'{t} {gap.text}' for t, gap in gaps.items())}"
     yield Judged(
         "svr", "SVR finds relations that a GLM misses", "§2.3, no number",
         "; ".join(f"{t}: SVR R² {fixed(a)}" for t, a, _ in shown), "; ".join(f"GLM {fixed(b)}" for _, _, b in shown),
-        Finding(text + (f" On {linear}: {', '.join(linear_gaps)}." if linear_gaps else ""), verdict),
+        Finding(text + (f"; on {linear}: {', '.join(linear_gaps)}." if linear_gaps else "."), verdict),
         f"R² of SVR on the latents above GLM's by {COUNTS} (paired over persons) for at least one target, and below "
         "for none.",
     )  # fmt: skip

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from markupsafe import escape
 
-from pydra_vae.reports.formats import count, glued, listed
-from pydra_vae.reports.group_findings import AGREES, ALSO, BADGES, DIFFERS, OPEN
+from pydra_vae.reports.formats import glued
+from pydra_vae.reports.group_findings import BADGES
 from pydra_vae.reports.group_missing import failed
 from pydra_vae.reports.group_words import folded, table_of
-from pydra_vae.reports.motor_sections import verb
 from pydra_vae.reports.pages import Section, render
 from pydra_vae.reports.structural_claims import claims_of
 from pydra_vae.reports.structural_methods import methods
@@ -58,19 +57,11 @@ def claims(found: Sequence[Judged], tables: StructuralTables) -> str:
     notice = f'<div class="notice"><p>{escape(glued(short))}</p></div>' if short else ""
     if not found:
         return notice
-    verdicts = [claim.finding.verdict for claim in found]
-    n = {verdict: verdicts.count(verdict) for verdict in (AGREES, ALSO, DIFFERS, OPEN)}
     what = "simulated images" if tables.files.simulated else "images"
-    told = [
-        f"{verb(n[AGREES], 'hold')} beyond the control" if n[AGREES] else "",
-        f"{verb(n[ALSO], 'hold')} for the control as well" if n[ALSO] else "",
-        f"{n[DIFFERS]} {'does' if n[DIFFERS] == 1 else 'do'} not hold" if n[DIFFERS] else "",
-        f"{verb(n[OPEN], 'stay')} open" if n[OPEN] else "",
-    ]
     lead = (
-        f"The tutorial gives no numbers of its own. Of {count(len(found), 'claim')} that these {what} speak to, "
-        f"{listed(filter(None, told))}. All figures are of images or persons that had no part in the fit, unless a "
-        "section says otherwise; ± is a standard error over persons."
+        f"The tutorial gives no numbers of its own; below are the claims that these {what} speak to, each with its "
+        "control. All figures are of images or persons that had no part in the fit, unless a section says otherwise; ± "
+        "is a standard error over persons. A claim without a mark stays open."
     )
     table = render("claims.html", claims=found, lead=lead, badges=BADGES, source=SOURCE)
     rules = table_of(["Claim", "Rule of its verdict"], [[c.claim, c.rule] for c in found], text=(0, 1))

@@ -133,9 +133,9 @@ def _others(slicer: Slicer, fits: list[tuple[str, np.ndarray]], tables: Structur
         return ""
     lines, scale = [], _apart(_chosen(fits[0][1], SHOWN)[0], tables)
     for name, images in fits:
-        for what, values in zip(("image", "reconstr."), _chosen(images, SHOWN), strict=True):
+        for what, values in zip(("images", "reconstructed"), _chosen(images, SHOWN), strict=True):
             cells = [slicer.cut(x - tables.mean, slicer.middle, scale) for x in values]
-            lines.append(Line(cells, f"{name},\n{what} − mean".replace(", KL", ",\nKL"), scale))
+            lines.append(Line(cells, f"{name},\n{what}".replace(", KL", ",\nKL"), scale))
     caption = "Of each fit, unseen images and below them their reconstructions, less the training mean; from the best "
     return figure(
         picture(lines, [], "Images over reconstructions of other fits"), caption + "reconstructed to the worst."
@@ -307,9 +307,10 @@ def search(tables: StructuralTables) -> list[str]:
     chosen = chosen_row(trials, tables("chosen"))
     caption = (
         "Each dot is a trial, ± one standard error over validation persons. Right: what the latents hold of each "
-        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one. Rule: among healthy "
-        "trials, the least information whose validation R² lies within one standard error of the best."
+        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one."
     )
+    rule = tables("chosen")
+    caption += "" if rule is None or "rule" not in rule else f" Rule: {rule['rule'].iloc[0]}."
     drawn = draw.trade_off(trials.assign(name=np.where(bad, "bad", "")), chosen)
     return [_chosen_text(trials, chosen, int(bad.sum())), figure(drawn, caption), _trial_table(trials, chosen)]
 
@@ -335,7 +336,7 @@ def _varied(trials: pd.DataFrame) -> list[str]:
 
 
 def _chosen_text(trials: pd.DataFrame, chosen: int | None, n_bad: int) -> str:
-    text = f"{count(len(trials), 'trial')}, of which {n_bad} collapsed or over-regularised."
+    text = f"{count(len(trials), 'trial')}, of which {n_bad or 'none'} collapsed or over-regularised."
     if chosen is not None:
         row = trials.iloc[chosen]
         settings = [f"{SEARCHED[c]} = {number(value(row, c))}" for c in _varied(trials)]

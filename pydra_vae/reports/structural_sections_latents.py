@@ -20,6 +20,7 @@ from pydra_vae.reports.structural_tables import StructuralTables, numbers, true,
 LATENTS = 8  # whose maps are shown
 WALKS = 5  # that are shown step by step
 SCATTERS = 3
+MEASURED = 7  # columns of the table of maps
 TOP = 15  # correlations that are listed
 COLUMNS = 18  # of a heat map
 ORDER = ("PCA", "VAE", "MDS", "LLE", "Isomap", "random", "images")
@@ -73,7 +74,7 @@ def _effects(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
 
 def _drawn_latents(tables: StructuralTables, order: Sequence[int]) -> list[int]:
     """Latents of the largest shares, and those that the scatter plots show."""
-    shown = [at for at, _ in _followed(tables) if at in order]
+    shown = list(dict.fromkeys(at for at, _ in _followed(tables) if at in order))
     kept = [*shown, *(z for z in order if z not in shown)][:LATENTS]
     return [z for z in order if z in kept]
 
@@ -353,12 +354,12 @@ def _map_table(table: pd.DataFrame) -> str:
         for c in table
         if c.startswith("knn_r2_")
     }
-    known = [c for c in columns if c in table and np.isfinite(numbers(table, c)).any()][:9]
+    known = [c for c in columns if c in table and np.isfinite(numbers(table, c)).any()][:MEASURED]
     values = {c: numbers(table, c) for c in known}
     shown, order, how = [], [str(m) for m in table["method"]], []
     for method in in_order(order, ORDER):
         i = order.index(method)
-        name = {"random": "Random directions", "images": "The images themselves"}.get(method, method)
+        name = {"random": "Random directions", "images": "Images themselves"}.get(method, method)
         cells = (fixed(values[c][i], 3 if c in ("trustworthiness", "continuity") else 2) for c in known)
         shown.append([name, number(numbers(table, "dims")[i]), *cells])
         placed = str(table["out_of_sample"].iloc[i]) if "out_of_sample" in table else ""
@@ -405,7 +406,5 @@ def _shell_table(table: pd.DataFrame) -> str:
         "independent directions do so: concentration by itself is no sign of a manifold. In the shell: "
         "a radius within 10 % of √d."
     )
-    return (
-        table_of(["Space", *(head for head, _ in known.values())], shown, caption="Shells")
-        + f'<p class="note">{note}</p>'
-    )
+    made = table_of(["Space", *(head for head, _ in known.values())], shown)
+    return folded("Radii and shells of every space and control", f'{made}<p class="note">{note}</p>')
