@@ -118,7 +118,10 @@ class Study(Passes):
             return self.status
         self._page(report)
         if not self.interrupted:
-            said = f"{len(self.models)} model(s) and {len(self.analyses)} analyses delivered in {self.output}"
+            n = len(self.analyses)
+            said = (
+                f"{len(self.models)} model(s) and {n} {'analysis' if n == 1 else 'analyses'} delivered in {self.output}"
+            )
             self.console.print(said, markup=False, soft_wrap=True)
         return self.status or (1 if self.found.problems else 0)
 
