@@ -205,6 +205,7 @@ def _weight(tables: StructuralTables) -> Iterator[Judged]:
         order = used >= wanted[last] / 10
         reached = r2 >= value(row, "pca_r2_test") - SAME_R2
         verdict = OPEN if order else DIFFERS if reached else OPEN
+        rule = number(float(f"{wanted[last]:.2g}"), 2)
         text = (
             f"With λ = {number(used)}, λ · MMD is {number(ratio[last], 2)} of the log likelihood, and R² is "
             f"{fixed(r2, 3)}."
@@ -212,8 +213,7 @@ def _weight(tables: StructuralTables) -> Iterator[Judged]:
         text += " A weight far below the rule serves." if verdict == DIFFERS else " The rule is not put to the test."
         yield Judged(
             "lambda", "λ of the MMD must be of the order of the log likelihood", "“at least of the same order”",
-            f"λ = {number(used)}; R² {fixed(r2, 3)}", "the rule asks for λ ≈ "
-                                                      f"{number(float(f'{wanted[last]:.2g}'), 2)}", Finding(text, verdict),
+            f"λ = {number(used)}; R² {fixed(r2, 3)}", f"the rule asks for λ ≈ {rule}", Finding(text, verdict),
             f"“Otherwise” where a λ below a tenth of the rule's reconstructs no worse than PCA by {SAME_R2:g}; open "
             "in all other cases. The log likelihood of values on a scale depends on their unit (and is 0 in one of "
             "them), so that the rule has no λ of its own: here it is in the images' unit.",
@@ -242,12 +242,19 @@ def _collapse(tables: StructuralTables) -> Iterator[Judged]:
     yield Judged(
         "collapse", "Too strong a pull to the prior makes every reconstruction the mean", "Fig. 2",
         f"variance ratio {fixed(ratios[lowest], 3)}, swap ratio {fixed(swap[lowest], 2)} ({names[lowest]})",
-        f"healthy fits: variance ratio {fixed(min(healthy))} to {fixed(max(healthy))}" if healthy else "no healthy fit",
+        _healthy(healthy),
         Finding(text, verdict),
         "Holds where at least one fit is collapsed by the detector (variance ratio < 0.05, swap ratio < 1.1 or no "
         "active unit) and one with a lower weight of the same divergence, and as many latents, is healthy; else it "
         "stays open, as a fit that has not learnt looks the same.",
     )  # fmt: skip
+
+
+def _healthy(ratios: list[float]) -> str:
+    if not ratios:
+        return "no healthy fit"
+    low, high = fixed(min(ratios)), fixed(max(ratios))
+    return f"healthy fits: variance ratio {low}" + (f" to {high}" if high != low else "")
 
 
 def _pulled(fits: pd.DataFrame, collapsed: list[bool], mild: list[bool]) -> bool:

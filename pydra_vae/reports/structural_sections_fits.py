@@ -192,7 +192,7 @@ def losses(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
         shown.append(
             {"name": "Mean image", "r2_test": np.zeros(1), "ssim_test": np.array([value(main, "mean_ssim_test")])}
         )
-    drawn = draw.fits_beside(shown, panels) if len(shown) > 2 or len(fits) > 1 else ""
+    drawn = draw.fits_beside(shown, panels) if len(fits) > 1 else ""  # one fit is under Reconstruction
     caption = (
         "Every fit beside PCA and the mean image; a dot a seed. The KL and its part on mutual information are of "
         "training and validation images."
@@ -307,7 +307,8 @@ def search(tables: StructuralTables) -> list[str]:
     chosen = chosen_row(trials, tables("chosen"))
     caption = (
         "Each dot is a trial, ± one standard error over validation persons. Right: what the latents hold of each "
-        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one."
+        "trial, in its three parts, which sum to the KL; the triangle marks the chosen one. Mutual information is "
+        "estimated over the images, so that it cannot exceed the log of their number."
     )
     rule = tables("chosen")
     caption += "" if rule is None or "rule" not in rule else f" Rule: {rule['rule'].iloc[0]}."
@@ -336,7 +337,8 @@ def _varied(trials: pd.DataFrame) -> list[str]:
 
 
 def _chosen_text(trials: pd.DataFrame, chosen: int | None, n_bad: int) -> str:
-    text = f"{count(len(trials), 'trial')}, of which {n_bad or 'none'} collapsed or over-regularised."
+    how = f"{n_bad} of them collapsed or over-regularised" if n_bad else "all healthy"
+    text = f"{count(len(trials), 'trial')}, {how}."
     if chosen is not None:
         row = trials.iloc[chosen]
         settings = [f"{SEARCHED[c]} = {number(value(row, c))}" for c in _varied(trials)]

@@ -152,7 +152,7 @@ def networks(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     ]
     said = [findings(found, "networks"), _fit_of_frames(tables)]
     more = folded("Components of the other models", "".join(maps[MODELS:]))
-    return [*said, *maps[:MODELS], more, _overlap(best), *_courses(tables, best), _task(tables)]
+    return [*said, *maps[:MODELS], more, _overlap(best, tables("network_task")), *_courses(tables, best), _task(tables)]
 
 
 def _fit_of_frames(tables: StructuralTables) -> str:
@@ -211,7 +211,8 @@ def _network_maps(tables: StructuralTables, name: str, maps: np.ndarray, best: p
     return [figure(picture(lines, slicer.titles(), f"Components of {name}"), caption)]
 
 
-def _overlap(best: pd.DataFrame | None) -> str:
+def _overlap(best: pd.DataFrame | None, task: pd.DataFrame | None) -> str:
+    """The component of each model that agrees most with each network, or map of the task."""
     if best is None:
         return ""
     shown = []
@@ -245,7 +246,7 @@ def _courses(tables: StructuralTables, best: pd.DataFrame | None) -> list[str]:
         if "run" in table:
             table = rows(table, run=table["run"].iloc[0])
         served = _served(best, str(name))
-        for i in [*served, *range(3)][:2]:
+        for i in list(dict.fromkeys([*served, *range(3)]))[:2]:
             course = table[numbers(table, "component") == i + 1].sort_values("frame")
             if len(course):
                 panels.append(

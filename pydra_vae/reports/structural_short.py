@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pydra_vae.reports.formats import fixed, listed
+from pydra_vae.reports.formats import count, fixed, listed
 from pydra_vae.reports.group_findings import AGREES, ALSO, DIFFERS, OPEN
 from pydra_vae.reports.structural_rules import Judged
 from pydra_vae.reports.structural_tables import StructuralTables, value
@@ -27,9 +27,11 @@ def in_short(found: Sequence[Judged], tables: StructuralTables) -> str:
         beside = [f"{name} {fixed(r2, 3)}" for name, r2 in levels if np.isfinite(r2)]
         text = f"{main['name']} with {k} latents has R² {fixed(value(main, 'r2_test'), 3)} on unseen images"
         parts.append(f"{text} ({', '.join(beside)})" if beside else text)
+    elif networks := next((claim.finding.text for claim in found if claim.name == "networks"), ""):
+        parts.append(networks.rstrip("."))
     verdicts = [claim.finding.verdict for claim in found]
     n = [(verdicts.count(verdict), words) for verdict, words in WORDS.items()]
-    told = [f"{count} {one if count == 1 else many}" for count, (one, many) in n if count]
+    told = [f"{times} {one if times == 1 else many}" for times, (one, many) in n if times]
     if told:
-        parts.append(f"of {len(found)} claims of the tutorial, {listed(told)}")
+        parts.append(f"of {count(len(found), 'claim')} of the tutorial, {listed(told)}")
     return f"In short: {'; '.join(parts)}." if parts else ""
