@@ -152,7 +152,7 @@ def networks(tables: StructuralTables, found: dict[str, Claim]) -> list[str]:
     ]
     said = [findings(found, "networks"), _fit_of_frames(tables)]
     more = folded("Components of the other models", "".join(maps[MODELS:]))
-    return [*said, *maps[:MODELS], more, _overlap(best, tables("network_task")), *_courses(tables, best), _task(tables)]
+    return [*said, *maps[:MODELS], more, _overlap(best), *_courses(tables, best), _task(tables)]
 
 
 def _fit_of_frames(tables: StructuralTables) -> str:
@@ -211,7 +211,7 @@ def _network_maps(tables: StructuralTables, name: str, maps: np.ndarray, best: p
     return [figure(picture(lines, slicer.titles(), f"Components of {name}"), caption)]
 
 
-def _overlap(best: pd.DataFrame | None, task: pd.DataFrame | None) -> str:
+def _overlap(best: pd.DataFrame | None) -> str:
     """The component of each model that agrees most with each network, or map of the task."""
     if best is None:
         return ""
@@ -232,7 +232,8 @@ def _overlap(best: pd.DataFrame | None, task: pd.DataFrame | None) -> str:
         caption = "Agreement with the task's own maps"
         note = (
             "The component of each model that agrees most with a map. These maps are of the same recording, so that "
-            "its components share something with them whatever the task: agreement is described, not tested."
+            "its components share something with them whatever the task: agreement is described, not tested. No known "
+            "networks were given in the space of the runs (--networks-atlas); runs in native space fit no template."
         )
     return table_of(heads, shown, text=(0, 1), caption=caption) + f'<p class="note">{note}</p>'
 
