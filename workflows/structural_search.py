@@ -66,7 +66,7 @@ AXES: dict[str, Axis] = {
     "latent-dim": Axis("latent_dim", "k", (4, 8, 12, 16, 24), 4, 32),
     "beta": Axis("beta", "β", (1.0, 10.0, 30.0, 100.0), 0.5, 300.0),
     "mmd-weight": Axis("mmd_weight", "λ", (300.0, 1000.0, 3000.0, 10000.0), 100.0, 30000.0),
-    "learning-rate": Axis("learning_rate", "learning rate", (5e-4, 2e-3, 5e-3), 3e-4, 1e-2),
+    "learning-rate": Axis("learning_rate", "learning rate", (1e-3, 4e-3, 8e-3), 5e-4, 2e-2),
     "batch-size": Axis("batch_size", "batch", (16, 32, 64)),
     "width": Axis("width", "width", (4, 8, 16)),
     "epochs": Axis("max_epochs", "epochs", (25, 50, 100), 20, 200),

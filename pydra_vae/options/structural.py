@@ -168,7 +168,7 @@ def _model(parser: Parser) -> None:
         help="passes over the training images; the smaller of both wins",
     )
     group.step("fit", "--batch-size", type=positive, metavar="N", help="images a step (default: 32)")
-    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="peak of the schedule (default: 0.002)")
+    group.step("fit", "--learning-rate", type=above_zero, metavar="LR", help="peak of the schedule (default: 0.004)")
     group.step("fit", "--patience", type=positive, metavar="EPOCHS",
                help="epochs without a better validation, after the annealing (default: none)")  # fmt: skip
     group.step("fit", "--precision", choices=("auto", "float32", "bfloat16"),
@@ -217,7 +217,7 @@ def _analyses(parser: Parser) -> None:
                help="of glm, polynomial and spline; auto: logit for two classes, else identity (default: auto)"
                )  # fmt: skip
     group.step("regression", "--folds", "n_folds", type=Number("a whole number from 2 on", int, 2), metavar="N",
-               help="of persons (default: 5)")
+               help="of persons (default: 5)")  # fmt: skip
     group.step("regression", "--inner-folds", type=Number("a whole number from 2 on", int, 2), metavar="N",
                help="of each fold's persons, for hyper-parameters (default: 4)")  # fmt: skip
     group.step("regression", "--permutations", "n_permutations", type=whole, metavar="N",
@@ -291,7 +291,8 @@ def _networks(parser: Parser) -> None:
     group.add("--networks-atlas", type=Path, metavar="FILE",
               help="dseg in the BOLD's space to compare networks with").complete = shtab.FILE  # fmt: skip
     group.add("--networks-dim", type=positive, metavar="K", help="latents of the frames' model (default: 8)")
-    group.add("--networks-steps", type=positive, metavar="N", help="optimiser steps of it (default: 500)")
+    group.add("--networks-steps", type=positive, metavar="N",
+              help="optimiser steps of it (default: 30 epochs, at most 500 steps)")  # fmt: skip
     group.step("extract", "--bold-confounds", "strategy",
                choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
                help="nilearn's fMRIPrep denoising strategy (default: none)")  # fmt: skip

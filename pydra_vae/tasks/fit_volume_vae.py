@@ -34,7 +34,7 @@ def FitVolumeVae(
     max_steps: int | None = None,
     max_epochs: int | None = None,
     batch_size: int = 32,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 4e-3,
     patience: int | None = None,
     precision: ty.Literal["auto", "float32", "bfloat16"] = "auto",
     seed: int = 0,

@@ -3,6 +3,8 @@
 A validation gives the loss from a sampled z, always with the same noise, and R² from z = μ. The tutorial wants log-
 likelihood and MMD of the same order: `mmd_ratio` = λ MMD / |log p(x | z)| is among the figures, with the λ at which it
 would be 1 (`mmd_weight_paper`). |log p(x | z)| depends on the units of the data; the weights of the loss do not.
+The MMD falls as λ rises, and the ratio lags behind: on simulated images λ = 1e2, 1e4, 1e5, 1.5e5, 1e6 gave ratios of
+.0008, .024, .19, .23, .58 and a test R² of .872, .863, .699, .529, .061. A ratio of 1 would be a collapsed model.
 """
 
 import math
