@@ -16,6 +16,7 @@ from pydra_vae.bids.files import InputError
 from pydra_vae.engine.devices import available, choices
 from pydra_vae.engine.display import PIPE_WIDTH
 from pydra_vae.engine.errors import EngineError
+from pydra_vae.engine.pool import kept_processes
 
 MAX_PROCS = 8
 
@@ -38,7 +39,8 @@ def program(recipe: str, body: Callable[[Console], int]) -> int:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     try:
-        return body(console)
+        with kept_processes():
+            return body(console)
     except (InputError, EngineError) as error:
         say(console, recipe, error)
         return 2

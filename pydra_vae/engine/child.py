@@ -86,7 +86,9 @@ def serve(connection: Connection, code: dict[Path, str]):
         _redirect(os.devnull)
         while True:
             pickled = connection.recv_bytes()
-            connection.send(_answer(pickled))
+            reply = _answer(pickled)
+            _give_back_memory()
+            connection.send(reply)
 
 
 def hold_standard_numbers():
@@ -112,6 +114,14 @@ def _answer(pickled: bytes) -> Reply | list[Reply]:
         return Together(work, rerun).run() if isinstance(work, list) else attempt(work, rerun)
     except BaseException as error:
         return _failure(Reply(), error)
+
+
+def _give_back_memory():
+    """What torch keeps of a GPU after a fit, for the next one, other processes would miss."""
+    torch = sys.modules.get("torch")
+    with contextlib.suppress(Exception):
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
 
 
 def attempt(job, rerun: bool) -> Reply:

@@ -28,6 +28,9 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+# Idle processes of runs that ended, for the next one; used only inside `kept_processes`.
+_kept: list["Child"] = []
+_keepers = 0
 
 
 class Child:
@@ -37,8 +40,9 @@ class Child:
         context = multiprocessing.get_context("spawn")
         child.hold_standard_numbers()
         self._connection, theirs = context.Pipe()
+        self._made_for = _made_for(environment)
         self._process = context.Process(
-            target=child.serve, args=(theirs, digest.on_disk()), daemon=True, name="pydra_vae-worker"
+            target=child.serve, args=(theirs, self._made_for[-1]), daemon=True, name="pydra_vae-worker"
         )
         try:
             with _without_interrupts(), _environment(environment):
@@ -54,6 +58,10 @@ class Child:
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    def serves(self, environment: Mapping[str, str]) -> bool:
+        """Whether a new process with this environment would be no other: same variables, same code on disk."""
+        return self._process.is_alive() and self._made_for == _made_for(environment)
 
     async def run(self, pickled: bytes) -> child.Reply | list[child.Reply]:
         """Have one job computed, or a list of them together.
@@ -165,14 +173,17 @@ class Pool:
             self._leave()
 
     def close(self):
-        """End all processes at once."""
+        """End all processes at once; inside `kept_processes`, all but the idle ones."""
         for worker in self._all:
-            worker.kill()
+            if _keepers and worker in self._idle:
+                _kept.append(worker)
+            else:
+                worker.kill()
         self._all.clear()
         self._idle.clear()
 
     def _spawn(self) -> Child:
-        worker = Child(self.environment)
+        worker = _take(self.environment) or Child(self.environment)
         self._all.add(worker)
         return worker
 
@@ -196,6 +207,34 @@ class Pool:
                 turn.set_result(None)  # the place passes on
                 return
         self._busy -= 1
+
+
+@contextlib.contextmanager
+def kept_processes() -> Iterator[None]:
+    """Let the runs inside hand their idle processes on: each new one imports torch and its like anew, for seconds."""
+    global _keepers
+    _keepers += 1
+    try:
+        yield
+    finally:
+        _keepers -= 1
+        while _kept and not _keepers:
+            _kept.pop().kill()
+
+
+def _take(environment: Mapping[str, str]) -> Child | None:
+    """A kept process that is as good as a new one; the others are ended."""
+    while _kept:
+        worker = _kept.pop()
+        if worker.serves(environment):
+            return worker
+        worker.kill()
+    return None
+
+
+def _made_for(environment: Mapping[str, str]) -> tuple:
+    """What a process finds when it starts, and would not see change; the code comes last."""
+    return os.getcwd(), dict(os.environ), dict(environment), digest.on_disk()
 
 
 @contextlib.contextmanager
