@@ -38,8 +38,8 @@ STEPS = {
 SPLIT_SEED = 42
 NETWORKS_DIM = 8
 # Of the frames' model. Frames are few and noisy: on 110 of studyforrest, in three divisions into blocks, 30 epochs (120
-# steps) reached a validation R² of .56, .58, .48 and 500 steps .54, .56, .48 after overfitting; with drifts filtered out
-# .33, .35, .26 and .30, .32, .27. On test blocks .54, .50, .56 (PCA-8: .58, .55, .59) and .34, .33, .29 (.36, .36, .33).
+# steps) reached a validation R² of .56, .58, .48, and 500 steps .54, .56, .48 after overfitting; without drifts .33,
+# .35, .26 and .30, .32, .27. On test blocks .54, .50, .56 (PCA-8 .58, .55, .59) and .34, .33, .29 (.36, .36, .33).
 NETWORKS_STEPS: dict[str, int] = {"max_steps": 500, "max_epochs": 30}
 
 
