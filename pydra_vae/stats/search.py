@@ -101,5 +101,7 @@ def _sentence(chosen, best, r2, kl, within, eligible, healthy) -> str:
     text = f"Trial {chosen + 1}: validation R² {r2[chosen]:.3f}"
     text += f", KL {kl[chosen]:.1f} nats" if np.isfinite(kl[chosen]) else ""
     if chosen == best:
-        return f"{start}{text}, the best; {int(within.sum()) - 1} others are within one standard error of it"
+        others = int(within.sum()) - 1
+        beside = "1 other is" if others == 1 else f"{others or 'no'} others are"
+        return f"{start}{text}, the best; {beside} within one standard error of it"
     return f"{start}{text}, within one standard error of the best, {r2[best]:.3f} of trial {best + 1}"

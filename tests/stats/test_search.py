@@ -36,6 +36,8 @@ def test_without_healthy_trials_it_says_so():
 def test_unknown_figures():
     assert choose(R2, np.full(5, np.nan), KL, HEALTHY).chosen == 0  # no standard error: the best itself
     assert choose(R2, ERROR, np.full(5, np.nan), HEALTHY).chosen == 0  # no KL: the best of those within
+    assert "the best; 2 others are within" in choose(R2, ERROR, np.full(5, np.nan), HEALTHY).sentence
+    assert "the best; 1 other is within" in choose(R2[:2], ERROR[:2], np.full(2, np.nan), HEALTHY[:2]).sentence
     failed = np.array([np.nan, *R2[1:]])
     assert choose(failed, ERROR, KL, HEALTHY).best == 1
     with pytest.raises(ValueError, match="none of 2 trials has a validation R²"):
