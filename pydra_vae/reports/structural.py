@@ -6,6 +6,7 @@ not made is named at the end.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pydra_vae.reports.formats import count, listed
@@ -13,6 +14,7 @@ from pydra_vae.reports.group import Failure, filled, parameters_section
 from pydra_vae.reports.group_missing import failed_names
 from pydra_vae.reports.pages import render
 from pydra_vae.reports.structural_claims import claims_of
+from pydra_vae.reports.structural_rules import Judged
 from pydra_vae.reports.structural_sections import sections
 from pydra_vae.reports.structural_short import in_short
 from pydra_vae.reports.structural_tables import StructuralTables
@@ -136,15 +138,14 @@ class StructuralReport:
             If a table lacks a column, lists of files and labels differ in length, or arrays and mask do not belong
             together; the message names the file.
         """
-        self._check()
-        tables = StructuralTables(self)
+        tables, found = self._judged
         html = render(
             "index.html",
             title=self.title or self.dataset or "Brain volumes",
             lead=_lead(self, tables),
             simulated=self.simulated,
             failures=self.failures,
-            sections=[*filled(sections(tables)), parameters_section(self.parameters)],
+            sections=[*filled(sections(tables, found)), parameters_section(self.parameters)],
             alone=True,
             of="images",
         )
@@ -154,9 +155,7 @@ class StructuralReport:
 
     def claims(self) -> list[dict[str, str]]:
         """The tutorial's claims beside these data; the first row, `short`, counts what holds against its control."""
-        self._check()
-        tables = StructuralTables(self)
-        found = claims_of(tables)
+        tables, found = self._judged
         rows = [
             {
                 "claim": claim.name,
@@ -172,6 +171,13 @@ class StructuralReport:
         ]
         short = in_short(found, tables)
         return [dict.fromkeys(CLAIMS, "") | {"claim": "short", "finding": short}, *rows] if short else rows
+
+    @cached_property
+    def _judged(self) -> tuple[StructuralTables, list[Judged]]:
+        """The tables, read once for page and claims, and the claims."""
+        self._check()
+        tables = StructuralTables(self)
+        return tables, claims_of(tables)
 
     def _check(self) -> None:
         """Raise ValueError unless files and labels are as many."""

@@ -10,7 +10,6 @@ from pydra_vae.reports.group_findings import BADGES
 from pydra_vae.reports.group_missing import failed
 from pydra_vae.reports.group_words import folded, table_of
 from pydra_vae.reports.pages import Section, render
-from pydra_vae.reports.structural_claims import claims_of
 from pydra_vae.reports.structural_methods import methods
 from pydra_vae.reports.structural_missing import ANALYSES, missing
 from pydra_vae.reports.structural_rules import Judged
@@ -24,9 +23,8 @@ from pydra_vae.reports.structural_tables import StructuralTables
 SOURCE = "VAE tutorial"
 
 
-def sections(tables: StructuralTables) -> list[Section]:
-    """Every section; those without fragments are left out by the page."""
-    made = claims_of(tables)
+def sections(tables: StructuralTables, made: Sequence[Judged]) -> list[Section]:
+    """Every section, with the claims that were judged; those without fragments are left out by the page."""
     found = {claim.name: claim for claim in made}
     page = [
         Section("paper", "The tutorial and these data", [claims(made, tables)]),

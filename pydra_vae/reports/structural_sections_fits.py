@@ -61,7 +61,7 @@ def _figure2(tables: StructuralTables) -> list[str]:
     """Inputs over reconstructions: the main fit and those that fell, then the others folded."""
     if tables.space is None:
         return []
-    slicer, files, main, beside, others = Slicer(tables.space), tables.files, [], [], []
+    slicer, files, main, beside, others = tables.slicer, tables.files, [], [], []
     fallen = {str(fit[key]): verdict for fit in tables.fits.to_dict("records") for key in ("name", "setting")
               if (verdict := _fallen(fit))}  # fmt: skip
     caption = (

@@ -14,7 +14,7 @@ from pydra_vae.reports.group_tables import in_order, rows
 from pydra_vae.reports.group_words import findings, folded, table_of
 from pydra_vae.reports.pages import figure
 from pydra_vae.reports.structural_claims_latents import CONTROLS, is_ours, is_pca, space_rows
-from pydra_vae.reports.structural_slices import Line, Scale, Slicer, picture
+from pydra_vae.reports.structural_slices import Line, Scale, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, true, value
 
 LATENTS = 8  # whose maps are shown
@@ -58,7 +58,7 @@ def _effects(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
     effects = tables.array("effects")
     if effects is None or tables.space is None:
         return []
-    slicer, chosen = Slicer(tables.space), _drawn_latents(tables, _order(table, len(effects)))
+    slicer, chosen = tables.slicer, _drawn_latents(tables, _order(table, len(effects)))
     limit = robust_limit(*(np.asarray(effects[z]) for z in chosen), quantile=0.99)
     scale = Scale((-limit, limit), "RdBu_r", tables.unit, over=True)
     lines = [slicer.row(effects[z], f"{draw.latent_name(z)}{_share(table, z)}", scale) for z in chosen]
@@ -92,7 +92,7 @@ def _walks(tables: StructuralTables, table: pd.DataFrame | None) -> list[str]:
     walks, steps, effects = tables.array("traversals"), tables("traversal_steps"), tables.array("effects")
     if walks is None or steps is None or tables.space is None:
         return []
-    slicer = Slicer(tables.space)
+    slicer = tables.slicer
     scale = Scale((0.0, robust_range(np.asarray(walks[:: max(len(walks) // 8, 1)]))[1]), "gray", tables.unit)
     lines, titles = [], []
     known = steps["latent"].nunique()
@@ -261,7 +261,7 @@ def _drawn(tables: StructuralTables) -> list[str]:
     images, table = tables.array("drawn"), tables("drawn_table")
     if images is None or table is None or tables.space is None:
         return []
-    slicer = Slicer(tables.space)
+    slicer = tables.slicer
     scale = Scale((0.0, robust_range(np.asarray(images))[1]), "gray", tables.unit)
     lines = []
     for source in in_order(table["source"]):
@@ -279,7 +279,7 @@ def _ways(tables: StructuralTables) -> list[str]:
     images, table = tables.array("interpolation"), tables("interpolation_table")
     if images is None or table is None or tables.space is None:
         return []
-    slicer, lines, titles = Slicer(tables.space), [], []
+    slicer, lines, titles = tables.slicer, [], []
     scale = Scale((0.0, robust_range(np.asarray(images))[1]), "gray", tables.unit)
     for pair in in_order(table["pair"]):
         part = rows(table, pair=pair).sort_values("row", kind="stable")

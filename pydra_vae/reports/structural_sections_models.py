@@ -20,7 +20,7 @@ from pydra_vae.reports.structural_claims_models import (
     joint_rows,
 )
 from pydra_vae.reports.structural_figures_latents import latent_name
-from pydra_vae.reports.structural_slices import Scale, Slicer, picture
+from pydra_vae.reports.structural_slices import Scale, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
 
 PANELS = 4
@@ -223,7 +223,7 @@ def _decoded(tables: StructuralTables) -> list[str]:
     """Images decoded from a low and a high score, as differences from the mean image."""
     if tables.space is None or tables.mean is None:
         return []
-    slicer, maps, names = Slicer(tables.space), [], []
+    slicer, maps, names = tables.slicer, [], []
     for path, table_path in zip(tables.files.joint_decoded, tables.files.joint_tables, strict=False):
         images, table = tables.images(path), tables.checked(table_path, "joint_tables")
         if images is None or not {"score", "level"} <= set(table):

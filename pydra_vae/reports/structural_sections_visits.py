@@ -19,7 +19,7 @@ from pydra_vae.reports.structural_claims_models import (
     longitudinal_rows,
 )
 from pydra_vae.reports.structural_figures_latents import latent_name
-from pydra_vae.reports.structural_slices import Scale, Slicer, picture
+from pydra_vae.reports.structural_slices import Scale, picture
 from pydra_vae.reports.structural_tables import StructuralTables, numbers, text_column, value
 
 NETWORKS = 6  # components of a model that are drawn
@@ -90,7 +90,7 @@ def _progression(tables: StructuralTables) -> list[str]:
     images, table = tables.array("progression"), tables("progression_table")
     if images is None or table is None or tables.space is None:
         return []
-    slicer, changes, labels = Slicer(tables.space), [], []
+    slicer, changes, labels = tables.slicer, [], []
     for kind in in_order(text_column(table, "kind")):
         part = table[text_column(table, "kind") == kind]
         at, ages = part["row"].to_numpy(dtype=int), numbers(part, "age")
@@ -192,7 +192,7 @@ def _network_maps(tables: StructuralTables, name: str, maps: np.ndarray, best: p
             f"the maps of {name} have {maps.shape[1]} voxels but the mask {int(np.count_nonzero(space.mask))}: give "
             "the mask of the recording (network_mask)"
         )
-    slicer, served = Slicer(space), _served(best, name)
+    slicer, served = tables.network_slicer, _served(best, name)
     chosen = [*served, *(i for i in range(len(maps)) if i not in served)][:NETWORKS]
     lines = []
     for i in chosen:

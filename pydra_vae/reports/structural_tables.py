@@ -15,6 +15,7 @@ from pydra_vae.images.volumes import load_mask, load_volume
 from pydra_vae.reports.brains import Space
 from pydra_vae.reports.group_tables import Tables
 from pydra_vae.reports.loaded import read_json
+from pydra_vae.reports.structural_slices import Slicer
 
 MAIN = "VAE"
 NEEDED = {
@@ -130,6 +131,16 @@ class StructuralTables(Tables):
     def space(self) -> Space | None:
         """Where the images lie, on the mean training image."""
         return None if self.mask is None else space_of(self.files.mask, self.files.mean)
+
+    @cached_property
+    def slicer(self) -> Slicer | None:
+        """What cuts the images' slices, once for the whole page."""
+        return None if self.space is None else Slicer(self.space)
+
+    @cached_property
+    def network_slicer(self) -> Slicer | None:
+        """What cuts the slices of networks."""
+        return None if self.network_space is None else Slicer(self.network_space)
 
     @cached_property
     def network_space(self) -> Space | None:
