@@ -190,7 +190,7 @@ def _predict(tables: StructuralTables) -> Iterator[Judged]:
         )
         name = "AUC" if measure == "auc" else "R²"
         text = f"{sentence(str(target))[:-1]} by {best['model'].upper()}: {p_value(p)}"
-        text += f" (times the {n_models} models tried)" if n_models > 1 else ""
+        text += f" (corrected for the {n_models} models tried)" if n_models > 1 else ""
         text += f"; R² against {linear}: {gap.text}." if gap.known else "."
         tested = value(best, f"{measure}_test")
         yield Judged(

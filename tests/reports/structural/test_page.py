@@ -172,3 +172,31 @@ def test_a_page_of_networks_alone_says_so(structural, tmp_path, undrawn):
     assert "functional networks" in page and "Nothing was analysed" not in page
     assert "Only functional networks were asked for (--analyses)." in page
     assert "Search of hyper-parameters" not in page
+
+
+def test_other_fits_share_a_picture_and_those_that_fell_have_their_own(structural, tmp_path, undrawn, monkeypatch):
+    drawn = []
+
+    def named(figure, description, quality):
+        drawn.append(description)
+        return "<img >"
+
+    monkeypatch.setattr(structural_slices, "webp", named)
+    scores = pd.read_csv(structural["scores"], sep="\t", keep_default_na=False)
+    settings = list(dict.fromkeys(scores.loc[scores["model"] == "VAE", "setting"].astype(str)))[:4]
+    target = tmp_path / "scores.tsv"
+    scores.assign(collapsed=scores["setting"].eq(settings[3])).to_csv(target, sep="\t", index=False)
+    examples = {
+        "examples": tuple(structural["examples"][:1]) * 4,
+        "examples_tables": tuple(structural["examples_tables"][:1]) * 4,
+        "example_names": tuple(settings),
+    }
+    page = write(tmp_path, {**structural, **examples, "scores": target})
+    shown = [name for name in drawn if name.startswith("Images over")]
+    assert sorted(shown) == sorted(
+        [
+            *(f"Images over reconstructions of {settings[i]}" for i in (0, 3)),
+            "Images over reconstructions of other fits",
+        ]
+    )
+    assert f"{settings[3]}: a fit that has collapsed" in page

@@ -276,3 +276,16 @@ def test_gains_of_scores_are_about_the_training_mean_as_their_r2(tmp_path):
     }
     (claim,) = (c for c in claims_of(StructuralTables(StructuralReport(**files))) if c.name == "score memory")
     assert f"{scores[0]['r2'] - scores[1]['r2']:+.3f}" in claim.finding.text
+
+
+@pytest.mark.parametrize("names", [("VAE", "PCA-4"), ("KL β 10", "PCA-4"), ("PCA-4", "DSSIM", "KL β 10")])
+def test_planted_factors_are_held_against_the_main_fit_by_either_name(tmp_path, names):
+    ours = next(name for name in names if name in ("VAE", "KL β 10"))
+    rows = [
+        {"model": name, "target": target, "kind": "linear", "r2": 0.8, "r": 0.9, "n_test": 60,
+         "best_single_r": 0.5 if name == ours else 0.9}
+        for target in ("ventricles", "age") for name in names
+    ]  # fmt: skip
+    scores = write_table(tmp_path / "scores.tsv", [fit(setting="KL β 10")])
+    found = verdicts(scores=scores, recovery=write_table(tmp_path / "recovery.tsv", rows))
+    assert found["combination"] == AGREES
