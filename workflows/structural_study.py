@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from rich.console import Console
 
 from pydra_vae.bids.derivatives import write_dataset_description
 from pydra_vae.bids.plan import labels_beside
-from pydra_vae.bids.tables import read_table
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.tasks.covariates import Covariates
 from pydra_vae.tasks.prepare_volume import PrepareVolume
 from pydra_vae.tasks.recover_factors import RecoverFactors
 from pydra_vae.tasks.write_latents import WriteLatents
-from pydra_vae.workflows.passes import Passes
 from pydra_vae.workflows.program import say
 from pydra_vae.workflows.structural_analyses import (
     Explained,
@@ -44,28 +42,22 @@ from pydra_vae.workflows.structural_inputs import (
     seed_of,
     split_seed_of,
 )
-from pydra_vae.workflows.structural_models import Choice, VolumeModel
+from pydra_vae.workflows.structural_models import VolumeModel
 from pydra_vae.workflows.structural_networks import Networks
 from pydra_vae.workflows.structural_outputs import Delivery, datasets_read
 from pydra_vae.workflows.structural_page import StructuralPage, page_inputs, page_labels, page_tables
 from pydra_vae.workflows.structural_parts import VolumeData
 from pydra_vae.workflows.structural_search import (
-    VolumeGrid,
     axes_of,
-    grid_points,
-    objectives_of,
-    search,
-    setting_of_point,
 )
 from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit, fits_of
-from pydra_vae.workflows.sweep import Point
+from pydra_vae.workflows.structural_trials import SEARCHED_BY_DEFAULT, Trials
 
 RECIPE = "structural"
 DATA, COVARIATES, SECOND, LINEAR = "data", "covariates", "second modality", "PCA"
-SEARCHED_BY_DEFAULT, TRIALS = ["latent-dim", "beta"], 20
 
 
-class Study(Passes):
+class Study(Trials):
     """One study while it runs: what the passes leave for one another.
 
     Attributes
@@ -110,7 +102,7 @@ class Study(Passes):
     def run(self, report: Mapping[str, Any]) -> int:
         """All passes; returns the exit status."""
         self.note(self.found.problems)
-        for part in (self._images, self._shared, self._search, self._models) if self.found.volumes else ():
+        for part in (self._images, self._shared, self.search, self._models) if self.found.volumes else ():
             if not part():
                 return self.ended("without it there is nothing to analyse")
         self._analyses()
@@ -124,11 +116,6 @@ class Study(Passes):
             )
             self.console.print(said, markup=False, soft_wrap=True)
         return self.status or (1 if self.found.problems else 0)
-
-    @property
-    def main(self) -> VolumeFit:
-        """The fit that is analysed."""
-        return self.fits[0]
 
     def _images(self) -> bool:
         """Bring every image to the common grid."""
@@ -210,58 +197,6 @@ class Study(Passes):
         masks = [volume.brain_mask for volume in self.found.volumes]
         return masks if all(masks) else None
 
-    def _search(self) -> bool:
-        """Fit the trials of a search and choose one of them; the main fit becomes the chosen one if that was asked."""
-        if self.options.search is None:
-            return True
-        names = self.options.search_over or SEARCHED_BY_DEFAULT
-        points = {point["setting"]: point for point in grid_points(names)}
-        tables = self._grid(list(points.values())) if self.options.search == "grid" else self._trials(names, points)
-        if self.interrupted or not tables:
-            return False
-        choice = self.run_pass("Choice", {"choice": Choice(tables=tables)}).outputs.get("choice")
-        if choice is None:
-            return False
-        self.searched = {"trials": Path(choice.table), "chosen": Path(choice.chosen)}
-        row = read_table(self.searched["chosen"]).iloc[0]
-        self.console.print(f"search: {row['sentence']}", markup=False, soft_wrap=True)
-        if self.options.use_best:
-            best = {name: value for name, value in points[row["setting"]].items() if name != "setting"}
-            self.fits = fits_of(self._searched_fit(names) | best, self.options.compare or ["losses"])
-        return True
-
-    def _grid(self, points: list[Point]) -> list[Path]:
-        data = {name: getattr(self.data, name) for name in ("volumes", "volume_split", "mask", "pca")}
-        fit = self._searched_fit(points[0]) | {"device": self.options.device}
-        made = self.run_pass("Search", {"grid": VolumeGrid(**data, points=points, seed=self.seed, fit=fit)}).outputs
-        return [made["grid"].table] if "grid" in made else []
-
-    def _searched_fit(self, varied: Collection[str]) -> dict[str, Any]:
-        """The main fit, whose steps must not cut short the epochs that a search varies."""
-        epochs = {"epochs", "max_epochs"}.intersection(varied)
-        return self.main.options | ({"max_steps": None} if epochs else {})
-
-    def _trials(self, names: Sequence[str], known: dict[str, Point]) -> list[Path]:
-        """Rounds of optuna; points that come up are added to those known."""
-        tables: list[Path] = []
-
-        def run_points(points: list[Point]) -> list[Mapping[str, Any] | None] | None:
-            fits = [VolumeFit(setting_of_point(point), self._searched_fit(names) | point) for point in points]
-            known.update({fit.setting: point for fit, point in zip(fits, points, strict=True)})
-            outcome = self.run_pass("Search", {f"trial {fit.setting}": self._model(fit) for fit in fits})
-            made = [outcome.outputs.get(f"trial {fit.setting}") for fit in fits]
-            tables.extend(Path(outputs.score) for outputs in made if outputs is not None)
-            if outcome.interrupted:
-                return None
-            return [None if outputs is None else read_table(outputs.score).iloc[0].to_dict() for outputs in made]
-
-        first = [{axis.parameter: self.main.options[axis.parameter] for axis in axes_of(names)}]
-        if any(value is None for point in first for value in point.values()):
-            first = []  # such as epochs, which the recipe leaves to its steps
-        n_trials = self.options.trials or TRIALS
-        search(run_points, names, n_trials, first=first, seed=self.seed, objectives=objectives_of(names))
-        return tables
-
     def _models(self) -> bool:
         """Fit and score every model; PCA's latents beside them."""
         delivery = self._delivery()
@@ -275,7 +210,7 @@ class Study(Passes):
             if label in fits:
                 delivery.model(fits[label], outputs)
 
-        tasks = {label: self._model(fit) for label, fit in fits.items()} | {LINEAR: linear}
+        tasks = {label: self.model(fit) for label, fit in fits.items()} | {LINEAR: linear}
         outcome = self.run_pass("Models", tasks, deliver)
         for label in outcome.failures:
             say(self.console, RECIPE, f"{label} failed, see above; the other models go on")
@@ -284,7 +219,8 @@ class Study(Passes):
         self._say_verdicts({fit.label: self.models[fit.setting] for fit in self.fits if fit.setting in self.models})
         return not outcome.interrupted and self.main.setting in self.models
 
-    def _model(self, fit: VolumeFit) -> VolumeModel:
+    def model(self, fit: VolumeFit) -> VolumeModel:
+        """The workflow of a fit."""
         return VolumeModel(
             volumes=self.data.volumes,
             volume_split=self.data.volume_split,
