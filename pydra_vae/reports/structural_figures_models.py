@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pydra_vae.reports import drawing
 from pydra_vae.reports.formats import fixed
 from pydra_vae.reports.group_tables import in_order, rows
-from pydra_vae.reports.strips import Strip, draw_strips, mark
+from pydra_vae.reports.strips import mark
 from pydra_vae.reports.structural_figures_fits import VAE, colour_of
 from pydra_vae.reports.structural_figures_latents import latent_name
 from pydra_vae.reports.structural_tables import numbers
@@ -139,33 +139,6 @@ def importance(
         for ax in axes[len(panels) :]:
             ax.axis("off")
         return drawing.svg(figure, name, f"{unit} of each latent")
-
-
-def strips_of(name: str, found: Sequence[tuple[str, float]], unit: str, at: float = 0.0, wide: float = 1.0) -> str:
-    """Rows of one dot each, in the colour of their method; an ``<svg>``, or "".
-
-    Parameters
-    ----------
-    name : str
-        Of the figure.
-    found : sequence of (row, value)
-    unit : str
-        Of the axis.
-    at : float
-        What a line marks.
-    wide : float
-        Share of the page's width.
-    """
-    found = [(row, number) for row, number in found if np.isfinite(number)]
-    if not found:
-        return ""
-    with drawing.style(name):
-        figure = Figure(figsize=(drawing.WIDTH * wide, 0.29 * len(found) + 0.8), layout="constrained")
-        ax = figure.subplots()
-        draw_strips(ax, [Strip(row, [number], colour_of(row.rpartition(": ")[2])) for row, number in found])
-        mark(ax, at)
-        ax.set_xlabel(unit)
-        return drawing.svg(figure, name, unit)
 
 
 def beside(name: str, table: Mapping[str, Mapping[str, float]], unit: str, at: float = 0.0) -> str:

@@ -14,7 +14,8 @@ from pydra_vae.reports.structural_methods import methods
 from pydra_vae.reports.structural_missing import ANALYSES, missing
 from pydra_vae.reports.structural_rules import Judged
 from pydra_vae.reports.structural_sections_fits import collapse, losses, reconstruction, search, training
-from pydra_vae.reports.structural_sections_latents import dimension, draws, embeddings, latents
+from pydra_vae.reports.structural_sections_images import draws
+from pydra_vae.reports.structural_sections_latents import dimension, embeddings, latents
 from pydra_vae.reports.structural_sections_models import joint, regression
 from pydra_vae.reports.structural_sections_visits import longitudinal, networks, planted
 from pydra_vae.reports.structural_short import in_short
