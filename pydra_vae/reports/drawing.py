@@ -9,6 +9,7 @@ import contextlib
 import html
 import io
 import re
+import zlib
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -103,7 +104,8 @@ def svg(figure: Figure, name: str, description: str) -> str:
     text = text.replace("xlink:href=", "href=")
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', text))
     text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
-    short = {old: f"{name}-{i}" for i, old in enumerate(re.findall(r' id="([^"]+)"', text))}
+    # the digest tells figures apart that share a name
+    short = {old: f"{name}-{zlib.crc32(old.encode()):x}" for old in re.findall(r' id="([^"]+)"', text)}
     text = re.sub(r'( id="|url\(#|href="#)([^")]+)', lambda found: found[1] + short.get(found[2], found[2]), text)
     text = compact(text.replace(INK, "currentColor"))
     label = html.escape(description, quote=True)

@@ -102,7 +102,7 @@ def test_a_small_svg_says_and_shows_the_same():
         figure.axes[0].set_title("r = 0.123456")
         found = drawing.svg(figure, "x", "points")
     assert found.count("0.123456") == 1  # words keep their decimals
-    points = re.findall(r'<use href="#(x-\d+)" x="([\d.]+)" y="([\d.]+)"/>', found)
+    points = re.findall(r'<use href="#(x-[0-9a-f]+)" x="([\d.]+)" y="([\d.]+)"/>', found)
     assert len(points) == 50 and {name for name, *_ in points} <= set(re.findall(r' id="([^"]+)"', found))
     x = np.array([float(x) for _, x, _ in points])
     np.testing.assert_allclose(np.diff(x), np.diff(x).mean(), atol=0.011)
