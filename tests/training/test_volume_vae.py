@@ -312,6 +312,27 @@ def test_a_planted_low_rank_is_found_as_well_as_by_pca():
     assert r2(test, decode(crushed, encode(crushed, test)[0]), mean) < 0.1
 
 
+def test_it_beats_pca_of_its_size_on_a_curve_and_never_on_a_gaussian_of_the_same_covariance():
+    """Of a Gaussian no code of k numbers knows more than k components: what is above would be a leak of test images."""
+    curve, mask = images(n=300, rank=3, noise=0.02)
+    rng, parts = np.random.default_rng(0), ["train"] * 200 + ["validation"] * 40 + ["test"] * 60
+    axes = np.linalg.svd(curve - curve.mean(0), full_matrices=False)[2][:2]
+    along = 3 * rng.uniform(-1, 1, 300)  # an arc of a circle, whose two components weigh about the same
+    curve = 0.5 + np.stack([np.sin(along), np.cos(along)], axis=1) @ axes + 0.02 * rng.normal(size=curve.shape)
+    away = curve - curve.mean(0)
+    gaussian = curve.mean(0) + rng.normal(size=(300, 300)) @ away / np.sqrt(300)
+    gains = []
+    for x in (curve.astype(np.float32), gaussian.astype(np.float32)):
+        given = problem((x, mask), 1, "dense", parts, recipe=volume_recipe(300), loss=VolumeLoss(beta=1.0))
+        model, _ = fit_volumes(given)
+        train, test = x[:200], x[240:]
+        mean = train.mean(0)
+        first = np.linalg.svd(train - mean, full_matrices=False)[2][:1]
+        linear = r2(test, mean + (test - mean) @ first.T @ first, mean)
+        gains.append(r2(test, decode(model, encode(model, test)[0]), mean) - linear)
+    assert gains[0] > 0.05 and gains[1] < 0.02, gains  # the signs matter; .02 for PCA's own error of 200 images
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("network", ["conv-dense", "conv", "dense"])
 def test_on_a_gpu_a_stack_is_as_good_as_its_models_alone(network):
