@@ -31,7 +31,6 @@ OF_EXPLAINED = {
     "interpolation": "interpolated",
     "interpolation_table": "interpolation_table",
     "embeddings": "embeddings",
-    "embedding_coordinates": "coordinates",
     "embedding_table": "coordinates_table",
     "dimension": "dimension",
     "shells": "shells",
@@ -55,7 +54,6 @@ OF_REGRESSION = {
     "regression": "scores",
     "regression_predictions": "predictions",
     "regression_importance": "importance",
-    "regression_infos": "info",
 }
 OF_NETWORKS = {
     "network_maps": "maps",
@@ -147,7 +145,6 @@ def _of_images(study: Study) -> dict[str, Any]:
     return {
         "subject_split": study.data.volume_split,
         "covariates": study.covariates.covariates,
-        "covariates_info": study.covariates.info,
         **{name: getattr(study.data, name) for name in ("mask", "mean", "mask_info", "volumes_info")},
         **{
             f"{name}s": [getattr(outputs, name) for outputs in models]

@@ -173,6 +173,8 @@ class Study(Trials):
             return False
         self.data, self.covariates = made[DATA], made[COVARIATES]
         self._delivery().shared(self.data, self.covariates)
+        for note in json.loads(Path(self.covariates.info).read_text(encoding="utf-8"))["notes"]:
+            say(self.console, RECIPE, f"covariates: {note}", "yellow")
         if self.prepared_second:
             step = SecondModality(
                 volumes=list(self.prepared_second.values()),

@@ -22,7 +22,7 @@ from pydra_vae.reports.structural_tables import StructuralTables
 CLAIMS = ("claim", "paper_says", "paper", "ours", "control", "verdict", "finding", "rule")
 LISTS = (
     "verdicts", "histories", "configs", "examples", "examples_tables", "correlations", "regression",
-    "regression_predictions", "regression_importance", "regression_infos", "joint", "joint_predictions",
+    "regression_predictions", "regression_importance", "joint", "joint_predictions",
     "joint_decoded", "joint_tables", "joint_configs", "network_maps", "network_courses", "network_task",
 )  # fmt: skip
 LABELS = ("fit_names", "example_names", "network_names")
@@ -34,7 +34,7 @@ class StructuralReport:
 
     Attributes
     ----------
-    subject_split, covariates, mask, mean, mask_info, volumes_info, covariates_info : Path or None
+    subject_split, covariates, mask, mean, mask_info, volumes_info : Path or None
         The images: who is in which part, what is known of them, where their voxels lie.
     scores : Path or None
         ScoreVolumeVae of all fits, gathered; the first row of model VAE is the main fit.
@@ -48,8 +48,8 @@ class StructuralReport:
         Latents of the main model, and its traversals.
     correlations : sequence of Path
     draws, drawn, drawn_table, interpolation, interpolation_table : Path or None
-    embeddings, embedding_coordinates, embedding_table, dimension, shells : Path or None
-    regression, regression_predictions, regression_importance, regression_infos : sequences of Path
+    embeddings, embedding_table, dimension, shells : Path or None
+    regression, regression_predictions, regression_importance : sequences of Path
     joint, joint_predictions, joint_decoded, joint_tables, joint_configs : sequences of Path
     longitudinal_coefficients, longitudinal_predictions, longitudinal_scores, longitudinal_frozen : Path or None
     progression, progression_table : Path or None
@@ -70,7 +70,6 @@ class StructuralReport:
     mean: Path | None = None
     mask_info: Path | None = None
     volumes_info: Path | None = None
-    covariates_info: Path | None = None
     scores: Path | None = None
     verdicts: Sequence[Path] = ()
     histories: Sequence[Path] = ()
@@ -93,14 +92,12 @@ class StructuralReport:
     interpolation: Path | None = None
     interpolation_table: Path | None = None
     embeddings: Path | None = None
-    embedding_coordinates: Path | None = None
     embedding_table: Path | None = None
     dimension: Path | None = None
     shells: Path | None = None
     regression: Sequence[Path] = ()
     regression_predictions: Sequence[Path] = ()
     regression_importance: Sequence[Path] = ()
-    regression_infos: Sequence[Path] = ()
     joint: Sequence[Path] = ()
     joint_predictions: Sequence[Path] = ()
     joint_decoded: Sequence[Path] = ()

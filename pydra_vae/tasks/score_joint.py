@@ -56,8 +56,9 @@ def ScoreJoint(
         TSV: direction ("image → SCORE", "scores → image", …), source, target, method, region, n, r2, r, mae. Methods:
         the joint model ("two-stage" or "joint"); "same head on latents", "same head on PCA" and "ridge on latents" of
         that source alone; "ridge" on the source's values, and "ridge on products" with their squares and products too;
-        "ceiling" (all modalities, the target included); "planted factors"; "mean". R² is 1 − SSE/SSE(mean of the training images). Regions of an image: whole; related
-        (the tenth of the voxels that follow the source most in training images); planted.
+        "ceiling" (all modalities, the target included); "planted factors"; "mean". R² is 1 − SSE/SSE(mean
+        of the training images). Regions of an image: whole; related (the tenth of the voxels that follow the source
+        most in training images); planted.
     predictions : file
         TSV: label, person, score, source, method, observed, predicted; one row a test person and direction.
     decoded : file

@@ -16,7 +16,6 @@ def StructuralReport(
     mean: File | None = None,
     mask_info: File | None = None,
     volumes_info: File | None = None,
-    covariates_info: File | None = None,
     scores: File | None = None,
     verdicts: list[File] | None = None,
     histories: list[File] | None = None,
@@ -39,14 +38,12 @@ def StructuralReport(
     interpolation: File | None = None,
     interpolation_table: File | None = None,
     embeddings: File | None = None,
-    embedding_coordinates: File | None = None,
     embedding_table: File | None = None,
     dimension: File | None = None,
     shells: File | None = None,
     regression: list[File] | None = None,
     regression_predictions: list[File] | None = None,
     regression_importance: list[File] | None = None,
-    regression_infos: list[File] | None = None,
     joint: list[File] | None = None,
     joint_predictions: list[File] | None = None,
     joint_decoded: list[File] | None = None,
@@ -93,8 +90,6 @@ def StructuralReport(
         JSON of MakeVolumeMask.
     volumes_info : file, optional
         JSON of StackVolumes.
-    covariates_info : file, optional
-        JSON of Covariates.
     scores : file, optional
         ScoreVolumeVae of all fits, gathered: one row a fit, told apart by model, setting and seed. The first row of
         model VAE is the main fit.
@@ -140,8 +135,6 @@ def StructuralReport(
         Their table (InterpolateVolumes).
     embeddings : file, optional
         Scores of EmbedVolumes.
-    embedding_coordinates : file, optional
-        Coordinates of EmbedVolumes.
     embedding_table : file, optional
         Table of these coordinates.
     dimension : file, optional
@@ -154,8 +147,6 @@ def StructuralReport(
         Predictions of LatentRegression.
     regression_importance : list of file, optional
         Importance of latents (LatentRegression).
-    regression_infos : list of file, optional
-        JSON of LatentRegression.
     joint : list of file, optional
         Scores of ScoreJoint, one a joint model.
     joint_predictions : list of file, optional

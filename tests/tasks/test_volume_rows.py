@@ -36,7 +36,8 @@ def test_scores_rebuild_what_the_components_span(images, tmp_path):
     path, values = images
     mean = values.mean(0)
     components = np.linalg.svd(values - mean, full_matrices=False)[2][:4]
-    save_file({"mean": mean, "components": components, "variance": np.ones(4, np.float32)}, tmp_path / "pca.safetensors")
+    pca = {"mean": mean, "components": components, "variance": np.ones(4, np.float32)}
+    save_file(pca, tmp_path / "pca.safetensors")
     folder = tmp_path / "step"
     folder.mkdir()
     found = call(VolumePcaScores, cwd=folder, volumes=path, pca=tmp_path / "pca.safetensors", n_components=4)

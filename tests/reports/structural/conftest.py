@@ -250,7 +250,6 @@ def _latents(folder: Path, images, mean, z, maps, rng) -> dict:
         "interpolation": save_array(folder / "ways.npy", images[:14]),
         "interpolation_table": write_table(folder / "ways.tsv", ways),
         "embeddings": write_table(folder / "embeddings.tsv", maps_),
-        "embedding_coordinates": save_array(folder / "coordinates.npy", z[:, :2]),
         "embedding_table": write_table(folder / "places.tsv", places),
         "dimension": write_table(folder / "dimension.tsv", dimension),
         "shells": write_table(folder / "shells.tsv", shells),
