@@ -5,7 +5,6 @@ from pathlib import Path
 from fileformats.generic import File
 
 from pydra_vae.engine.step import step
-from pydra_vae.tasks.group_report import parsed
 
 
 @step(outputs={"report": File, "claims": File})
@@ -148,26 +147,15 @@ def MotorReport(
         TSV, one row a claim of the paper: claim, paper_says, paper, ours, control, verdict (as in the paper; its
         control does as well; otherwise; open), finding. The first row, short, says which holds against which null.
     """
+    inputs = dict(locals())  # every input by its name, nothing else yet
+
     import pandas as pd
 
     from pydra_vae.bids.tables import write_table
-    from pydra_vae.reports.group import Failure
     from pydra_vae.reports.motor import MotorReport as Report
+    from pydra_vae.tasks._pages import page_of
 
-    given = {name: value for name, value in locals().items() if name in Report.__dataclass_fields__}
-    texts = {name: parsed(name, given.pop(name)) for name in ("parameters", "skipped", "failures")}
-    found = {}
-    for name, value in given.items():
-        if name in LISTS:
-            found[name] = tuple(Path(path) for path in value or ())
-        elif name in LABELS:
-            found[name] = tuple(value or ())
-        elif name in PLAIN:
-            found[name] = value
-        else:
-            found[name] = None if value is None else Path(value)
-    failed = [Failure(**failure) for failure in texts.pop("failures")]
-    page = Report(**found, **texts, failures=failed)
+    page = page_of(Report, inputs, LISTS, LABELS)
     claims = pd.DataFrame(page.claims(), columns=CLAIMS)
     return page.write(Path.cwd() / "motor.html"), write_table(Path("claims.tsv"), claims)
 
@@ -180,4 +168,3 @@ LISTS = (
     "silhouette", "configs", "histories",
 )  # fmt: skip
 LABELS = ("map_models", "cluster_names", "embedding_models", "config_names")
-PLAIN = ("dataset", "title", "simulated")

@@ -5,7 +5,6 @@ from pathlib import Path
 from fileformats.generic import File
 
 from pydra_vae.engine.step import step
-from pydra_vae.tasks.group_report import parsed
 
 
 @step(outputs={"report": File, "claims": File})
@@ -210,26 +209,15 @@ def StructuralReport(
         TSV, one row a claim of the tutorial: claim, paper_says, paper, ours, control, verdict (as in the paper; its
         control does as well; otherwise; open), finding, rule (by which the verdict was given). The first row is short.
     """
+    inputs = dict(locals())  # every input by its name, nothing else yet
+
     import pandas as pd
 
     from pydra_vae.bids.tables import write_table
-    from pydra_vae.reports.group import Failure
     from pydra_vae.reports.structural import CLAIMS, LABELS, LISTS
     from pydra_vae.reports.structural import StructuralReport as Report
+    from pydra_vae.tasks._pages import page_of
 
-    given = {name: value for name, value in locals().items() if name in Report.__dataclass_fields__}
-    texts = {name: parsed(name, given.pop(name)) for name in ("parameters", "skipped", "failures")}
-    found = {}
-    for name, value in given.items():
-        if name in LISTS:
-            found[name] = tuple(Path(path) for path in value or ())
-        elif name in LABELS:
-            found[name] = tuple(value or ())
-        elif name in ("dataset", "title", "simulated"):
-            found[name] = value
-        else:
-            found[name] = None if value is None else Path(value)
-    failed = [Failure(**failure) for failure in texts.pop("failures")]
-    page = Report(**found, **texts, failures=failed)
+    page = page_of(Report, inputs, LISTS, LABELS)
     claims = pd.DataFrame(page.claims(), columns=CLAIMS)
     return page.write(Path.cwd() / "structural.html"), write_table(Path("claims.tsv"), claims)

@@ -161,11 +161,11 @@ def test_step_and_page_know_the_same_inputs(motor_of, tmp_path, undrawn):
     import inspect
 
     from pydra_vae.engine.step import call
-    from pydra_vae.tasks import motor_report
+    from pydra_vae.tasks import _pages, motor_report
 
     fields = motor_of()
     known = set(MotorReport.__dataclass_fields__)
-    assert {*motor_report.LISTS, *motor_report.LABELS, *motor_report.PLAIN} < known
+    assert {*motor_report.LISTS, *motor_report.LABELS, *_pages.PLAIN, *_pages.TEXTS} < known
     assert "comparison" in inspect.getsource(motor_report)
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
     given |= {"folded": None, "failures": '[{"label": "sub-9", "step": "reading", "message": "no TR"}]'}
