@@ -12,9 +12,11 @@ from pydra_vae.options.parser import (
     Parser,
     above_zero,
     bare_label,
+    bids_filter,
     common,
     frames,
     from_zero,
+    level,
     positive,
     running,
     share,
@@ -46,10 +48,7 @@ def finn_parser(prog: str | None = None, version: str = "") -> Parser:
     parser.add_argument(
         "output", nargs="?", type=Path, metavar="OUTPUT", help="folder for the results"
     ).complete = shtab.DIRECTORY
-    parser.add_argument(
-        "analysis_level", nargs="?", choices=("participant", "group"), metavar="LEVEL",
-        help="participant: fit and report each subject; group: tables and index from OUTPUT alone",
-    )  # fmt: skip
+    level(parser, "participant: fit and report each subject; group: tables and index from OUTPUT alone")
     common(parser, version)
     _reading(parser)
     _series(parser)
@@ -76,6 +75,7 @@ def _reading(parser: Parser) -> None:
     for name in ("echo", "rec", "acq", "part"):
         group.add(f"--{name}", metavar="LABEL", help=f"{name} entity, where several exist; none: files without it")
     group.add("--prefix", metavar="TEXT", help="text after the subject that is no entity (smooth6mm); none: without")
+    bids_filter(group, "bold")
     group.add("--split-runs", action="store_true",
               help="each run on its own, with a model of its own, instead of all runs of a subject joined")  # fmt: skip
 

@@ -12,9 +12,11 @@ from pydra_vae.options.parser import (
     Parser,
     above_zero,
     bare_label,
+    bids_filter,
     common,
     frames,
     from_zero,
+    level,
     positive,
     running,
     whole,
@@ -28,7 +30,7 @@ def motor_parser(prog: str | None = None, version: str = "") -> Parser:
     parser = Parser(
         prog=prog,
         usage=(
-            "%(prog)s DATA OUTPUT [options]\n"
+            "%(prog)s DATA OUTPUT [participant | group] [options]\n"
             "       %(prog)s [--size tiny]    (the demo, on simulated data)\n"
             "       %(prog)s --help           (all options)"
         ),
@@ -46,6 +48,11 @@ def motor_parser(prog: str | None = None, version: str = "") -> Parser:
     parser.add_argument(
         "output", nargs="?", type=Path, metavar="OUTPUT", help="folder for the results"
     ).complete = shtab.DIRECTORY
+    level(
+        parser,
+        "participant: prepare the recordings, and encode them with the models that OUTPUT already holds; group: fit,"
+        " score and report over all recordings, prepared already or not (default: group)",
+    )
     common(parser, version)
     _reading(parser)
     _surface(parser)
@@ -70,6 +77,7 @@ def _reading(parser: Parser) -> None:
     group.add("--run", type=whole, nargs="+", metavar="N", help="run numbers (fMRIPrep)")
     group.add("--space", help="fsLR, fsaverage5, …, where there are several (fMRIPrep)")
     group.add("--den", metavar="LABEL", help="density, such as 91k, where there are several (fMRIPrep)")
+    bids_filter(group, "bold")
     group.add("--events-dir", type=Path, metavar="DIR",
               help="BIDS folder of the raw data, for *_events.tsv that do not lie among the derivatives"
               ).complete = shtab.DIRECTORY  # fmt: skip
@@ -80,12 +88,24 @@ def _surface(parser: Parser) -> None:
     group.add("--surfaces", type=Path, nargs=2, metavar="FILE",
               help="left and right GIFTI surface for distances (default: the S1200 group pial surface for fsLR 32k,"
               " the template's for others)")  # fmt: skip
-    group.add("--subject-surfaces", action="store_true",
-              help="the average of the distances on the subjects' own surfaces, where they lie beside the data")
-    group.add("--labels", type=Path, nargs="+", metavar="FILE",
-              help="a dlabel.nii, or label.gii or annot of left and right (default: Yeo's 7 networks on fsLR 32k)")
-    group.add("--region", nargs="+", metavar="LABEL",
-              help="labels whose vertices are analysed; none: the whole cortex (default: 7Networks_2, somatomotor)")
+    group.add(
+        "--subject-surfaces",
+        action="store_true",
+        help="the average of the distances on the subjects' own surfaces, where they lie beside the data",
+    )
+    group.add(
+        "--labels",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="a dlabel.nii, or label.gii or annot of left and right (default: Yeo's 7 networks on fsLR 32k)",
+    )
+    group.add(
+        "--region",
+        nargs="+",
+        metavar="LABEL",
+        help="labels whose vertices are analysed; none: the whole cortex (default: 7Networks_2, somatomotor)",
+    )
     group.add("--label-map", metavar="NAME", help="the map of the label file, where it has several (default: first)")
     group.step("geodesics", "--geodesic-limit", "limit", type=above_zero, metavar="MM",
                help="radius of the distances (default: 15.0)")  # fmt: skip

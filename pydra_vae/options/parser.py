@@ -7,14 +7,16 @@ the user gave it: each default is written once, in the step (a test compares the
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
-import tomllib
+import re
 from pathlib import Path
 from typing import Any
 
 import shtab
 
+from pydra_vae.options import config_file
+
+LEVELS = ("participant", "group")
 EXIT_CODES = """\
 exit status:
   0    everything asked for was computed or already there
@@ -44,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         config.add_argument("--config")
         known, _ = config.parse_known_args(args)
         if known.config:
-            self._use_config(Path(known.config))
+            config_file.use(self, Path(known.config))
         return super().parse_known_args(args, namespace)
 
     def _positionals_first(self, args: list[str]) -> list[str]:
@@ -73,50 +75,6 @@ class Parser(argparse.ArgumentParser):
                 words += option[len(option) - n :]
                 del option[len(option) - n :]
         return [*words, *(word for option in options for word in option)]
-
-    def _use_config(self, path: Path) -> None:
-        """Take values of a TOML file as defaults; keys are the options without their dashes."""
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            self.error(f"--config {path}: cannot be read: {error.strerror}")
-        except UnicodeDecodeError as error:
-            self.error(f"--config {path}: not UTF-8 text, which TOML is: {error}")
-        except tomllib.TOMLDecodeError as error:
-            self.error(f"--config {path}: not valid TOML: {error}")
-        actions = {option.lstrip("-"): a for a in self._actions for option in a.option_strings}
-        for key, value in values.items():
-            action = actions.get(key.replace("_", "-"))
-            if action is None or key in ("help", "version", "config"):
-                names = [name for name in actions if len(name) > 1 and name not in ("help", "version", "config")]
-                near = difflib.get_close_matches(key.replace("_", "-"), names, 1)
-                meant = f"; do you mean {near[0]}?" if near else ""
-                self.error(
-                    f"--config {path}: unknown key {key!r}{meant} Keys are options without their dashes, in no "
-                    "[section]; --help lists them"
-                )
-            action.default = self._config_value(path, key, action, value)
-            action.required = False
-
-    def _config_value(self, path: Path, key: str, action: argparse.Action, value: Any) -> Any:
-        if action.nargs == 0:
-            if not isinstance(value, bool):
-                self.error(f"--config {path}: {key} is a switch: write true or false, not {value!r}")
-            return value
-        number = action.nargs if isinstance(action.nargs, int) else None
-        many = action.nargs in ("+", "*") or number is not None
-        values = value if isinstance(value, list) else [value]
-        if number is not None and len(values) != number:
-            self.error(f"--config {path}: {key} takes {number} values, not {value!r}")
-        if not many and len(values) != 1:
-            self.error(f"--config {path}: {key} takes one value, not {value!r}")
-        try:
-            typed = [self._get_value(action, str(v)) for v in values]
-            for item in typed:
-                self._check_value(action, item)
-        except argparse.ArgumentError as error:
-            self.error(f"--config {path}: {error}")
-        return typed if many else typed[0]
 
 
 def _values_of(action: argparse.Action, rest: list[str]) -> int:
@@ -155,6 +113,28 @@ class Number:
         return value
 
 
+GB = {"K": 1e-6, "M": 1e-3, "G": 1.0, "T": 1e3}
+
+
+class Memory:
+    """An amount of memory in GB, for ``type=``; a number without its unit is in the option's own.
+
+    >>> Memory("G")("16"), Memory("M")("16000"), Memory("M")("1.5TB")
+    (16.0, 16.0, 1500.0)
+    """
+
+    def __init__(self, unit: str):
+        self.unit = unit
+
+    def __call__(self, text: str) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+        if not match or not float(match[1]):
+            raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory, such as 16GB")
+        unit = (match[2] or self.unit).upper()
+        binary = 1.024 ** {"K": 1, "M": 2, "G": 3, "T": 4}[unit] if match[3] else 1.0
+        return float(match[1]) * GB[unit] * binary
+
+
 positive = Number("a whole number from 1 on", int, 1)
 frames = Number("a whole number of frames, from 0 on", int)
 above_zero = Number("a number above 0", open_=True)
@@ -174,9 +154,7 @@ class Group:
 
     def step(self, step: str, name: str, parameter: str | None = None, **kwargs) -> None:
         parameter = parameter or name.lstrip("-").replace("-", "_")
-        self._group.add_argument(
-            name, dest=f"{step}.{parameter}", default=argparse.SUPPRESS, **kwargs
-        )
+        self._group.add_argument(name, dest=f"{step}.{parameter}", default=argparse.SUPPRESS, **kwargs)
 
 
 def step_options(namespace: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -192,23 +170,48 @@ def step_options(namespace: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def common(parser: Parser, version: str) -> None:
     parser.add_argument("--version", action="version", version=f"pydra-vae {version}")
     parser.add_argument(
-        "--config", metavar="FILE", help="TOML file with any of these options as keys"
-    ).complete = shtab.FILE
-    shtab.add_argument_to(parser, "--print-completion", help="print a shell's completion script")
+        "--config", metavar="FILE",
+        help="TOML file with any of these options as keys, and derivatives, output, level; what is given here wins",
+    ).complete = shtab.FILE  # fmt: skip
+
+
+def level(parser: Parser, text: str) -> None:
+    """LEVEL, after DERIVATIVES and OUTPUT."""
+    parser.add_argument("analysis_level", nargs="?", choices=LEVELS, metavar="LEVEL", help=text)
+
+
+def bids_filter(group: Group, key: str) -> None:
+    """``--bids-filter-file`` of a recipe that reads images of that key."""
+    group.add(
+        "--bids-filter-file", type=Path, metavar="FILE",
+        help="JSON as fMRIPrep takes it: entities that files must have, such as"
+        f' {{"{key}": {{"session": ["01", "02"], "acquisition": null}}}}; null: files without it, "*": any value',
+    ).complete = shtab.FILE  # fmt: skip
 
 
 def running(parser: Parser) -> None:
     group = Group(parser, "running")
     group.add(
-        "--work-dir", "-w", type=Path, metavar="DIR",
+        "--work-dir",
+        "-w",
+        type=Path,
+        metavar="DIR",
         help="where steps are cached (default: ./work; see the README for when it may go)",
     ).complete = shtab.DIRECTORY
     group.add(
-        "--n-procs", "--nprocs", type=positive, metavar="N",
+        "--n-procs", "--nprocs", "--n-cpus", "--nthreads", type=positive, metavar="N",
         help="processes side by side (default: the number of cores, at most 8)",
     )  # fmt: skip
     group.add(
-        "--device", default="auto", metavar="DEVICE",
+        "--mem-gb", type=Memory("G"), metavar="GB",
+        help="upper bound of memory: as many processes side by side as fit, at most --n-procs (default: no bound)",
+    )  # fmt: skip
+    group.add("--mem", "--mem-mb", dest="mem_gb", type=Memory("M"), metavar="MB",
+              help="the same in MB, or with its unit: 16GB")  # fmt: skip
+    group.add(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
         help="auto, cpu, cuda, cuda:N or mps; no part of the cache (default: auto)",
     )
     group.add("--fits-per-gpu", type=positive, metavar="N", help="fits that may share a GPU (default: 1)")

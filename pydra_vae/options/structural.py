@@ -14,9 +14,11 @@ from pydra_vae.options.parser import (
     Parser,
     above_zero,
     bare_label,
+    bids_filter,
     common,
     frames,
     from_zero,
+    level,
     positive,
     running,
     whole,
@@ -32,7 +34,7 @@ def structural_parser(prog: str | None = None, version: str = "") -> Parser:
     parser = Parser(
         prog=prog,
         usage=(
-            "%(prog)s DATA OUTPUT [options]\n"
+            "%(prog)s DATA OUTPUT [group] [options]\n"
             "       %(prog)s [--size tiny]    (the demo, on simulated data)\n"
             "       %(prog)s --help           (all options)"
         ),
@@ -53,6 +55,7 @@ def structural_parser(prog: str | None = None, version: str = "") -> Parser:
     parser.add_argument(
         "output", nargs="?", type=Path, metavar="OUTPUT", help="folder for the results"
     ).complete = shtab.DIRECTORY
+    level(parser, "group: models are of all persons together, so there is no other level (default: group)")
     common(parser, version)
     _reading(parser)
     _volumes(parser)
@@ -84,6 +87,7 @@ def _reading(parser: Parser) -> None:
               " (cat12: mwp1); auto: grey matter, else T1w (default: auto)")  # fmt: skip
     group.add("--filter", type=entity, nargs="+", metavar="ENTITY=VALUE",
               help="entities that files must have; a suffix in place of --kind: suffix=boldmap stat=alff")  # fmt: skip
+    bids_filter(group, "t1w")
     group.add("--participant-label", type=bare_label, **many, help="subjects, with or without sub-")
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
     group.add("--space", help="template space, where there are several")
