@@ -36,15 +36,16 @@ async def hash_big_files(task):
 def paths_in(fields) -> Iterator[Path]:
     """The paths of all files in a task or in its outputs."""
     for value in attrs_values(fields).values():
-        yield from _paths(value)
+        yield from paths_of(value)
 
 
-def _paths(value) -> Iterator[Path]:
+def paths_of(value) -> Iterator[Path]:
+    """The paths of all files in a value."""
     if isinstance(value, FileSet):
         yield from value.fspaths
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _paths(item)
+            yield from paths_of(item)
 
 
 async def _in_daemon_thread(path: Path):

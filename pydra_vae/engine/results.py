@@ -53,13 +53,14 @@ def _move(result: Result, folder: Path):
     if old == folder:
         return
     for name, value in attrs_values(result.outputs).items():
-        setattr(result.outputs, name, _moved(value, old.parent, folder.parent))
+        setattr(result.outputs, name, moved(value, old.parent, folder.parent))
     result.cache_dir = folder
 
 
-def _moved(value, old: Path, new: Path):
+def moved(value, old: Path, new: Path):
+    """A value with the paths of its files under one folder put under another."""
     if isinstance(value, list | tuple):
-        return type(value)(_moved(item, old, new) for item in value)
+        return type(value)(moved(item, old, new) for item in value)
     if not isinstance(value, FileSet):
         return value
     paths = [new / path.relative_to(old) if path.is_relative_to(old) else path for path in value.fspaths]

@@ -4,6 +4,7 @@ On an installed copy of the package, with steps written into it: Load â†’ Fit â†
 with helpers of its own.
 """
 
+import json
 import textwrap
 
 import pytest
@@ -65,7 +66,7 @@ REPORT = '''
         Path("page.html").write_text(toy_page.page(Path(model).read_text() for model in models))
         return Path("page.html")
 '''
-GRAPHS = '''
+GRAPHS = """
     from fileformats.generic import File
     from pydra.compose import workflow
 
@@ -92,8 +93,8 @@ GRAPHS = '''
         load = workflow.add(Load(bold=bold))
         fits = workflow.add(Fit(series=load.series).split(seed=seeds).combine("seed"))
         return workflow.add(Report(models=fits.model)).page
-'''
-SCRIPT = '''
+"""
+SCRIPT = """
     import json
     import sys
     from pathlib import Path
@@ -130,7 +131,7 @@ SCRIPT = '''
             "model": Path(outcome.outputs["user"].model).read_text(),
         }))
         sys.exit(outcome.exit_code)
-'''
+"""
 ALL = {"Load": 3, "Fit": 4, "Report": 2}
 NONE = {"Load": 0, "Fit": 0, "Report": 0}
 
@@ -171,6 +172,7 @@ def recipe(installed):
     here.write("pydra_vae/reports/toys/page.html", "<p>MODELS</p>\n")
     here.write("pydra_vae/stats/toy_other.py", "OTHER = 1\n")
     here.write("script.py", SCRIPT)
+    here.write("clean.py", "import sys\nfrom pydra_vae.workflows.clean import main\n\nsys.exit(main(sys.argv[1:]))\n")
     for number, name in enumerate(("nested", "split", "user")):
         here.write(f"{name}.txt", f"1 2 {number}\n")
     first = here.run("script.py").report
@@ -236,7 +238,7 @@ EDITING = '''
         Path("done").write_text(text)
         return Path("done")
 '''
-USING = '''
+USING = """
     from pathlib import Path
 
     from fileformats.generic import File
@@ -250,8 +252,8 @@ USING = '''
 
         Path("value.txt").write_text(f"{word} {helper.VALUE}")
         return Path("value.txt")
-'''
-EDITING_SCRIPT = '''
+"""
+EDITING_SCRIPT = """
     import json
     import sys
     from pathlib import Path
@@ -290,7 +292,7 @@ EDITING_SCRIPT = '''
         outcome = run(tasks, work_dir="work", n_procs=1)
         values = {k: Path(v.value).read_text() for k, v in outcome.outputs.items() if k == "use"}
         print(json.dumps({"values": values, "failures": {k: f.message for k, f in outcome.failures.items()}}))
-'''
+"""
 
 
 @pytest.mark.parametrize("how", ["queued", "loaded"])
@@ -322,3 +324,66 @@ def test_a_step_edited_before_its_first_use_is_refused(lab):
     assert "start the run again" in during["failures"]["use"]
     assert "using.py" in during["failures"]["use"]
     assert lab.run("script.py", "imported", edited).report["values"] == {"use": "edited 1"}
+
+
+# ---- pydra-vae clean ------------------------------------------------------------------------------
+
+
+def stored(recipe):
+    """How many results of each step the work folder holds."""
+    found = [json.loads(path.read_text())["step"].rpartition(".")[2] for path in recipe.work.glob("*/_step.json")]
+    return {name: found.count(name) for name in ALL}
+
+
+def test_cleaning_deletes_what_no_run_can_find_and_nothing_else(recipe):
+    assert "0 results, 0 MB, deleted; 9," in recipe.run("clean.py", "work").err
+    # an edit without effect on the files: the old results of the first step alone are out of reach
+    recipe.edit("pydra_vae/images/toy_reading.py", "path).read_text().strip()", "path).read_text().strip() + ''")
+    assert recipe.run("script.py").report["computed"] == {"Load": 3, "Fit": 0, "Report": 0}
+    said = recipe.run("clean.py", "work", "--dry-run").err
+    assert "3 of 6" in said and "its code was edited" in said
+    assert stored(recipe)["Load"] == 6
+    recipe.run("clean.py", "work")
+    assert stored(recipe) == ALL
+    assert recipe.run("script.py").report["computed"] == NONE
+    # an edit that was not run yet: what follows from the old results goes with them
+    recipe.edit("pydra_vae/stats/toy_mean.py", "/ 1", "/ 2")
+    assert "it was made from an older result of Fit" in recipe.run("clean.py", "work").err
+    assert stored(recipe) == {"Load": 3, "Fit": 0, "Report": 0}
+    assert recipe.run("script.py").report["computed"] == {"Load": 0, "Fit": 4, "Report": 2}
+
+
+def test_cleaning_can_keep_the_latest_until_there_is_a_later_one(recipe):
+    recipe.edit("pydra_vae/stats/toy_mean.py", "/ 1", "/ 2")
+    recipe.run("clean.py", "work", "--keep-latest")
+    assert stored(recipe) == ALL
+    recipe.run("script.py")
+    assert stored(recipe) == {"Load": 3, "Fit": 8, "Report": 4}
+    recipe.run("clean.py", "work", "--keep-latest")
+    assert stored(recipe) == ALL
+    assert recipe.run("script.py").report["computed"] == NONE
+
+
+def test_cleaning_tells_a_changed_input_from_a_folder_that_is_not_there(recipe):
+    recipe.write("user.txt", "7 8 9\n")
+    said = recipe.run("clean.py", "work").err
+    assert "input bold changed" in said
+    assert stored(recipe) == {"Load": 2, "Fit": 3, "Report": 2}
+    recipe.edit("script.py", 'bold="nested.txt"', 'bold="disk/nested.txt"')
+    recipe.write("disk/nested.txt", "1 2 5\n")
+    recipe.run("script.py")
+    before = stored(recipe)
+    (recipe.folder / "disk").rename(recipe.folder / "unmounted")
+    said = recipe.run("clean.py", "work").err
+    assert "disk is not there (a disk that is not mounted?)" in said
+    assert stored(recipe) == before
+
+
+def test_cleaning_refuses_what_is_no_work_folder_and_one_that_is_at_work(recipe):
+    assert "is no folder" in recipe.run("clean.py", "nowhere", code=2).err
+    assert "holds no results" in recipe.run("clean.py", "pydra_vae", code=2).err
+    folder = next(recipe.work.glob("python-*"))
+    folder.with_suffix(".lock").write_text("77\nnode42\n")
+    said = recipe.run("clean.py", "work", code=2).err
+    assert "process 77 on node42" in said
+    assert stored(recipe) == ALL
