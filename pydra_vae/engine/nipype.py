@@ -13,6 +13,7 @@ operation hangs in a forked child once the parent has run one.
 
 import functools
 import operator
+import re
 import sys
 import types
 import typing as ty
@@ -31,6 +32,7 @@ from nipype.interfaces.base import (
     isdefined,
     traits,
 )
+from nipype.interfaces.base.support import format_help
 from nipype.utils.gpu_count import gpu_count
 from pydra.utils.general import get_fields
 
@@ -89,6 +91,14 @@ class StepInterface(SimpleInterface):
     """Runs a step in the node's folder; `interface` makes one such class for each step."""
 
     step: ty.ClassVar[type[step.StepTask]]
+
+    @classmethod
+    def help(cls, returnhelp: bool = False):
+        """Print what the step does, its inputs and its outputs, each once; or return that text."""
+        # the docstring's own lists come again as traits
+        prose = re.split(r"\n\s*(?:Parameters|Returns)\n\s*-+\n", cls.__doc__ or cls.__name__)[0]
+        text = format_help(type(cls.__name__, (cls,), {"__doc__": prose, "__module__": cls.__module__}))
+        return text if returnhelp else print(text)
 
     def _run_interface(self, runtime):
         self._refuse_other_code()
@@ -150,7 +160,7 @@ def _input_traits(Step) -> dict:
             raise TypeError(f"step {Step.__name__}: an input must not be called {CODE!r}: it holds the code's digest")
         found[f.name] = _input_trait(Step, f)
         if _is(f.type, Device):
-            found["use_gpu"] = property(_uses_gpu(f.name), doc="Whether MultiProc must count this node as a GPU's.")
+            found["use_gpu"] = _use_gpu(f.name)
     desc = "digest of the step's code, not to be set: it makes edited code run again"
     found[CODE] = traits.Str(step.digest_of(Step), usedefault=True, desc=desc)
     return found
@@ -159,20 +169,22 @@ def _input_traits(Step) -> dict:
 def _input_trait(Step, f):
     metadata = {"desc": f.help or f.name}
     inner, is_optional = _without_none(f.type)
+    default = None
     if f.mandatory:
         metadata["mandatory"] = True
-        default = None
     else:
         default = f.default.factory() if isinstance(f.default, attrs.Factory) else f.default
-        metadata["usedefault"] = default is not None
+        if default is not None:
+            metadata["usedefault"] = True
     if f.allowed_values:
         # Pydra keeps them as a set
         allowed = sorted(f.allowed_values, key=str)
-        if ty.get_origin(inner) is list:
-            return InputMultiObject(traits.Enum(*allowed), **({"value": default} if default else {}), **metadata)
-        return traits.Enum(allowed[0] if default is None else default, allowed, **metadata)
-    if is_optional and default is not None:
-        return traits.Either(_trait(Step, f.name, inner), None, default=default, **metadata)
+        if ty.get_origin(inner) is not list:
+            return traits.Enum(allowed[0] if default is None else default, allowed + [None] * is_optional, **metadata)
+        return InputMultiObject(traits.Enum(*allowed), **({"value": default} if default else {}), **metadata)
+    if is_optional:
+        # None first: a list of one would take it as its member
+        return traits.Either(None, _trait(Step, f.name, inner), default=default, **metadata)
     return _trait(Step, f.name, inner, default, **metadata)
 
 
@@ -200,7 +212,8 @@ def _trait(Step, name: str, tp, default=None, is_input: bool = True, **metadata)
         return traits.Tuple(*args, *(_trait(Step, name, t, is_input=is_input) for t in of), **metadata)
     if origin in (ty.Union, types.UnionType):
         value = {"default": default} if args else {}
-        return traits.Either(*(_trait(Step, name, t, is_input=is_input) for t in of), **value, **metadata)
+        members = [None if t is types.NoneType else _trait(Step, name, t, is_input=is_input) for t in of]
+        return traits.Either(*members, **value, **metadata)
     raise TypeError(
         f"step {Step.__name__}: {name} has type {tp}, for which there is no Nipype trait here; "
         "use a file, bool, int, float, str, a Literal, a device, or a list, tuple or union of these"
@@ -227,10 +240,21 @@ def _is(tp, kind) -> bool:
     return isinstance(tp, type) and issubclass(tp, kind)
 
 
-def _uses_gpu(name: str):
-    # Nipype counts the GPUs with nvidia-smi; where it sees none, a node that asks for one would be refused, while
-    # "auto" has the CPU to fall back on and the slot's own lock guards what Nipype cannot see.
-    return lambda spec: getattr(spec, name) != "cpu" and _gpus() > 0
+def _use_gpu(name: str) -> property:
+    """What Nipype asks whether MultiProc must count a node as a GPU's, and a user may set in place of the device."""
+
+    def ask(spec) -> bool:
+        # Nipype counts the GPUs with nvidia-smi; where it sees none, a node that asks for one would be refused, while
+        # "auto" has the CPU to fall back on and the slot's own lock guards what Nipype cannot see.
+        return getattr(spec, name) != "cpu" and _gpus() > 0
+
+    def choose(spec, wanted: bool):
+        if not wanted:
+            setattr(spec, name, "cpu")
+        elif getattr(spec, name) == "cpu":
+            setattr(spec, name, "auto")
+
+    return property(ask, choose, doc=f"Whether a GPU is used where there is one; False sets {name} to cpu.")
 
 
 @functools.cache
