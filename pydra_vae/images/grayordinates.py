@@ -2,7 +2,7 @@
 
 One reader for CIFTI (any models of the brain, any stored type and scaling) and pairs of GIFTI. A CIFTI
 file holds each grayordinate's frames next to one another, so a block of columns is read at a time
-and only where it holds vertices of the region.
+and only where it holds vertices of the region. `read_columns` reads any grayordinates, subcortical voxels too.
 """
 
 from __future__ import annotations
@@ -63,10 +63,37 @@ def read_series(files: Path | Sequence[Path], vertices: tuple[np.ndarray, np.nda
     vertices = tuple(np.asarray(numbers, np.int64) for numbers in vertices)
     columns = find_columns(header, vertices)
     values = np.empty((header.n_frames, len(vertices[0]) + len(vertices[1])), np.float32)
-    blocks = _cifti_blocks(header, columns) if header.is_cifti else _gifti_blocks(header, columns)
+    blocks = _cifti_blocks(header.path, np.concatenate(columns)) if header.is_cifti else _gifti_blocks(header, columns)
     for places, block in blocks:
         values[:, places] = block
     return SurfaceSeries(values, vertices, header)
+
+
+def read_columns(path: Path, columns: np.ndarray) -> np.ndarray:
+    """Read some grayordinates of a dense CIFTI file (dtseries, dscalar, dlabel): vertices and voxels.
+
+    Parameters
+    ----------
+    path : Path
+    columns : (V,) int array
+        Their places in the file.
+
+    Returns
+    -------
+    values : (V, T) float32 array
+        In the units of the file: int16 is scaled as its header says.
+
+    Raises
+    ------
+    SurfaceError
+        If the file is no CIFTI file, cut off or damaged.
+    """
+    columns = np.asarray(columns, np.int64)
+    values = None
+    for places, block in _cifti_blocks(Path(path), columns):
+        values = np.empty((len(columns), len(block)), np.float32) if values is None else values
+        values[places] = block.T
+    return np.empty((0, 0), np.float32) if values is None else values
 
 
 def find_columns(header: SurfaceHeader, vertices: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -99,12 +126,13 @@ def find_columns(header: SurfaceHeader, vertices: tuple[np.ndarray, np.ndarray])
     return tuple(found)
 
 
-def _cifti_blocks(header: SurfaceHeader, columns) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _cifti_blocks(path: Path, columns: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(places among the wanted, (T, n) block) for each stretch of columns that holds wanted ones."""
-    nifti, _ = read_nifti2(header.path)
-    stored = nib.arrayproxy.ArrayProxy(str(header.path), nifti)
+    nifti, _ = read_nifti2(path)
+    stored = nib.arrayproxy.ArrayProxy(str(path), nifti)
+    if len(stored.shape) != 6:
+        raise SurfaceError(f"{path} has the shape {stored.shape}: grayordinates (*.dtseries.nii) have six dimensions")
     stored = stored.reshape(stored.shape[4:6])
-    columns = np.concatenate(columns)
     for first in range(0, stored.shape[1], COLUMNS):
         places = np.nonzero((columns >= first) & (columns < first + COLUMNS))[0]
         if len(places):
@@ -112,7 +140,7 @@ def _cifti_blocks(header: SurfaceHeader, columns) -> Iterator[tuple[np.ndarray, 
             try:
                 block = np.asarray(stored[:, low:high])
             except (OSError, ValueError, EOFError) as error:
-                raise SurfaceError(f"{header.path} is cut off or damaged ({error}): copy or fetch it again") from error
+                raise SurfaceError(f"{path} is cut off or damaged ({error}): copy or fetch it again") from error
             yield places, block[:, columns[places] - low]
 
 
