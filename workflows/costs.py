@@ -104,8 +104,8 @@ def say_cost(cost: Cost, work: Path, output: Path, console: Console, recipe: str
         free = shutil.disk_usage(_existing(folder)).free
         if needed - there > free:
             text = (
-                f"{folder} has {size_in_words(free)} free, which may be too little: free some (pydra-vae clean WORK), or "
-                "give another folder; what is computed until the disk is full stays, and a next run goes on from there"
+                f"{folder} has {size_in_words(free)} free, which may be too little: free some (pydra-vae clean WORK) "
+                "or give another folder; what is computed until the disk is full stays, and a next run goes on from there"
             )
             say(console, recipe, text, "yellow")
 

@@ -4,8 +4,9 @@ import shutil
 from collections import namedtuple
 
 import pytest
-from pydra_vae.workflows.costs import Cost, finn_cost, motor_cost, say_cost, structural_cost
 from rich.console import Console
+
+from pydra_vae.workflows.costs import Cost, finn_cost, motor_cost, say_cost, structural_cost
 
 Disk = namedtuple("Disk", "total used free")
 
