@@ -30,7 +30,7 @@ def _modules() -> dict[str, str]:
 
 
 _MODULE_OF = _modules()
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  (names that exist when they are asked for)
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
