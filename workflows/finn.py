@@ -17,6 +17,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.recovery import Recovery
 from pydra_vae.tasks.report import SubjectReport
 from pydra_vae.tasks.split_voxels import SplitVoxels
@@ -31,7 +32,7 @@ from pydra_vae.workflows.finn_parts import EMPTY, FitAndScore, FitIfPossible, Op
 SERIES = ("scaled", "mask_voxels", "voxel_split", "controls", "latents", "reconstruction")
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "mask": File,
         "mask_info": File,

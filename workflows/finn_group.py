@@ -13,6 +13,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.align import Align
 from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding
 from pydra_vae.tasks.encode import Encode
@@ -62,7 +63,7 @@ PARTED = ("score", "latents", "held_out")  # of ScoreShared, for members and for
 PARTS = {"statistics": ("tests", "intersubject", "score")}
 
 
-@workflow.define(
+@graph.define(
     outputs={**dict.fromkeys((*SERIES, *FITTED, "gradients_info"), File), **dict.fromkeys(FURTHER, File | None)}
 )
 def SubjectForGroup(
@@ -177,7 +178,7 @@ def SubjectForGroup(
     )
 
 
-@workflow.define(outputs={"model": File, "config": File, "scores": File, "pairs": File, "own_pairs": File})
+@graph.define(outputs={"model": File, "config": File, "scores": File, "pairs": File, "own_pairs": File})
 def SharedModel(
     kind: str,
     labels: list[str],
@@ -244,7 +245,7 @@ def SharedModel(
     return fitted.model, fitted.config, ended.scores, ended.pairs, ended.own_pairs
 
 
-@workflow.define(outputs={"scores": File, "pairs": File, "own_pairs": File})
+@graph.define(outputs={"scores": File, "pairs": File, "own_pairs": File})
 def AlignShared(
     labels: list[str],
     persons: list[str],
@@ -271,7 +272,7 @@ def AlignShared(
     return table.table, aligned.pairs, apart.pairs
 
 
-@workflow.define(
+@graph.define(
     outputs={name: (list[File] if name in LISTS else File) | None for names in OUTPUTS.values() for name in names}
 )
 def GroupScience(

@@ -8,6 +8,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.choose_size import ChooseSize
 from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.group_report import GroupReport
@@ -23,7 +24,7 @@ GATHERED = (
 SHOWN = tuple(name for names in OUTPUTS.values() for name in names if name not in (*LISTS, "template_maps"))
 
 
-@workflow.define(outputs={"table": File, "index": File, **dict.fromkeys((*GATHERED, "choice", "curve"), File | None)})
+@graph.define(outputs={"table": File, "index": File, **dict.fromkeys((*GATHERED, "choice", "curve"), File | None)})
 def GroupCvae(
     metrics: list[File],
     tables: Options = EMPTY,

@@ -11,6 +11,7 @@ from fileformats.generic import File
 from pydra.compose import workflow
 from pydra.utils.general import get_fields
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.encode import Encode
 from pydra_vae.tasks.fit_controls import FitControls
 from pydra_vae.tasks.fit_cvae import FitCvae
@@ -26,7 +27,7 @@ Options = dict[str, Any]
 EMPTY: Options = {}  # Pydra copies the inputs of a workflow
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "mask": File,
         "voxels": File,
@@ -80,7 +81,7 @@ def PrepareSeries(
     )
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "controls": File,
         "model": File,
@@ -160,7 +161,7 @@ def FitAndScore(
     )
 
 
-@workflow.define(outputs={"errors": File | None, "warnings": File | None, "verdict": File | None})
+@graph.define(outputs={"errors": File | None, "warnings": File | None, "verdict": File | None})
 def FitIfPossible(
     scaled: File,
     scaling: File,

@@ -13,6 +13,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.compare_gradients import CompareGradients
 from pydra_vae.tasks.connectivity_geometry import ConnectivityGeometry
 from pydra_vae.tasks.diffusion_embedding import DiffusionEmbedding
@@ -57,7 +58,7 @@ def _files(*names: str) -> dict[str, type]:
     return dict.fromkeys(names, File | None)
 
 
-@workflow.define(outputs=_files(*LATENTS))
+@graph.define(outputs=_files(*LATENTS))
 def LatentScience(
     scaled: File,
     scaling: File,
@@ -111,7 +112,7 @@ def LatentScience(
     )
 
 
-@workflow.define(outputs={"table": File})
+@graph.define(outputs={"table": File})
 def ManyFits(
     scaled: File,
     scaling: File,
@@ -133,7 +134,7 @@ def ManyFits(
     return sweep(FitCvae, score, points, "sweep", **series, scheme=scheme, **shared)
 
 
-@workflow.define(outputs={"reliability": File, "surrogate": File})
+@graph.define(outputs={"reliability": File, "surrogate": File})
 def Trust(
     scaled: File,
     scaling: File,
@@ -183,7 +184,7 @@ def Trust(
     return reliable.reliability, score.score
 
 
-@workflow.define(outputs=_files(*(name for names in OUTPUTS.values() for name in names)))
+@graph.define(outputs=_files(*(name for names in OUTPUTS.values() for name in names)))
 def SubjectScience(
     analysis: str,
     scaled: File,

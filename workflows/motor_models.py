@@ -13,6 +13,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.clock_control import ClockControl
 from pydra_vae.tasks.compare_maps import CompareMaps
 from pydra_vae.tasks.encode_factors import EncodeFactors
@@ -35,7 +36,7 @@ OF_SUBJECTS = ("subject_cifti", "subject_left", "subject_right")
 ROTATED = tuple(f"rotated_{name}" for name in ("factors", "maps", *SCORED))
 
 
-@workflow.define(outputs=dict.fromkeys(SCORED, File | None))
+@graph.define(outputs=dict.fromkeys(SCORED, File | None))
 def ScoreFactors(
     factors: File,
     maps: File,
@@ -96,7 +97,7 @@ def ScoreFactors(
     return (*scored.values(), compared.map_scores)
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "model": File,
         "config": File,
@@ -232,7 +233,7 @@ def TiVaeModel(
     )
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "factors": File,
         "maps": File,
@@ -318,7 +319,7 @@ def IcaModel(
     )
 
 
-@workflow.define(outputs={"table": File})
+@graph.define(outputs={"table": File})
 def TiVaeGrid(
     series: list[File],
     subject_split: File,

@@ -8,6 +8,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.geodesic_distances import GeodesicDistances
 from pydra_vae.tasks.prepare_surface import PrepareSurface
 from pydra_vae.tasks.spectral_clusters import SpectralClusters
@@ -19,7 +20,7 @@ FILTERS = ("high_pass", "low_pass", "detrend", "dummy_scans")  # what regressors
 CLUSTERS = ("clusters", "quality", "clusters_info")
 
 
-@workflow.define(outputs=dict.fromkeys(CLUSTERS, File))
+@graph.define(outputs=dict.fromkeys(CLUSTERS, File))
 def StructuralClusters(
     vertices: File, left: File, right: File, surfaces: list[File], seed: int = 0, clusters: Options = EMPTY
 ):
@@ -31,7 +32,7 @@ def StructuralClusters(
     return made.clusters, made.quality, made.info
 
 
-@workflow.define(outputs={"left": File, "right": File, "geodesics_info": File, **dict.fromkeys(CLUSTERS, File)})
+@graph.define(outputs={"left": File, "right": File, "geodesics_info": File, **dict.fromkeys(CLUSTERS, File)})
 def SurfaceGeometry(
     vertices: File,
     region: File,
@@ -62,7 +63,7 @@ def SurfaceGeometry(
     return found.left, found.right, found.info, made.clusters, made.quality, made.clusters_info
 
 
-@workflow.define(outputs={"series": File, "info": File, "regressors": File | None})
+@graph.define(outputs={"series": File, "info": File, "regressors": File | None})
 def RecordingSeries(
     data: list[File],
     vertices: File,

@@ -6,6 +6,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.motor_report import MotorReport
 from pydra_vae.tasks.seed_consistency import SeedConsistency
@@ -31,7 +32,7 @@ ACROSS = ("sweep", "consistency")
 UNSHOWN = ("distances", "silhouette")  # the report takes them model by model
 
 
-@workflow.define(outputs={"report": File, "claims": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
+@graph.define(outputs={"report": File, "claims": File, **dict.fromkeys((*GATHERED, *NAMED, *ACROSS), File | None)})
 def MotorComparison(
     subject_split: File,
     tables: Options = EMPTY,

@@ -9,6 +9,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.align_rows import AlignRows
 from pydra_vae.tasks.correlate_latents import CorrelateLatents
 from pydra_vae.tasks.decode_volumes import DecodeVolumes
@@ -38,7 +39,7 @@ JOINED = ("scores", "predictions", "decoded", "table")
 FOLLOWED = ("coefficients", "predictions", "scores", "frozen", "progression", "progression_steps", "info")
 
 
-@workflow.define(
+@graph.define(
     outputs={
         **dict.fromkeys((*TRAVERSED, *DRAWN, *BETWEEN, *EMBEDDED, *DIMENSION), File),
         **dict.fromkeys(PAINTED, File),
@@ -126,7 +127,7 @@ def Explained(
     )
 
 
-@workflow.define(outputs={"image": File})
+@graph.define(outputs={"image": File})
 def Reconstructions(model: File, config: File, latents: File, mask: File, device: str = "auto"):
     """Decode the latents of every image, one volume each.
 
@@ -143,7 +144,7 @@ def Reconstructions(model: File, config: File, latents: File, mask: File, device
     return workflow.add(WriteVolumes(values=decoded, mask=mask)).image
 
 
-@workflow.define(outputs={"scores": list[File]})
+@graph.define(outputs={"scores": list[File]})
 def LinearLatents(volumes: File, pca: File, sizes: list[int]):
     """Scores on principal components, the linear latents: as many as the VAE has, and twice that.
 
@@ -158,7 +159,7 @@ def LinearLatents(volumes: File, pca: File, sizes: list[int]):
     return workflow.add(project.split("n_components", n_components=sizes).combine("n_components")).scores
 
 
-@workflow.define(outputs=dict.fromkeys(("scores", "predictions", "importance", "info"), File))
+@graph.define(outputs=dict.fromkeys(("scores", "predictions", "importance", "info"), File))
 def Regression(
     features: list[File],
     names: list[str],
@@ -203,7 +204,7 @@ def Regression(
     return found.scores, found.predictions, found.importance, found.info
 
 
-@workflow.define(
+@graph.define(
     outputs={
         **dict.fromkeys(("model", "config", "history", *JOINED), File),
         "decoded_maps": File | None,
@@ -273,7 +274,7 @@ def Joint(
     )
 
 
-@workflow.define(outputs={"volumes": File, "mask": File})
+@graph.define(outputs={"volumes": File, "mask": File})
 def SecondModality(
     volumes: list[File],
     labels: list[str],
@@ -303,7 +304,7 @@ def SecondModality(
     return aligned.values, made.mask
 
 
-@workflow.define(outputs={**dict.fromkeys(FOLLOWED, File), "progression_image": File})
+@graph.define(outputs={**dict.fromkeys(FOLLOWED, File), "progression_image": File})
 def Longitudinal(
     model: File,
     config: File,

@@ -6,6 +6,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.choose_model import ChooseModel
 from pydra_vae.tasks.encode_volumes import EncodeVolumes
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
@@ -20,7 +21,7 @@ FITTED = (
 )  # fmt: skip
 
 
-@workflow.define(outputs=dict.fromkeys(FITTED, File))
+@graph.define(outputs=dict.fromkeys(FITTED, File))
 def VolumeModel(
     volumes: File,
     volume_split: File,
@@ -67,7 +68,7 @@ def VolumeModel(
     )
 
 
-@workflow.define(outputs={"chosen": File, "table": File})
+@graph.define(outputs={"chosen": File, "table": File})
 def Choice(tables: list[File]):
     """Put the scores of all trials under one another and choose one by the stated rule.
 

@@ -6,6 +6,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.compare_networks import CompareNetworks
 from pydra_vae.tasks.encode_volumes import EncodeVolumes
 from pydra_vae.tasks.fit_volume_pca import FitVolumePca
@@ -29,7 +30,7 @@ NETWORK_MODELS = ("VAE", "ICA", "ICA of the latents", "PCA")
 COMPARED = {"maps": list[File], "courses": list[File], "task": list[File], "overlap": File, "best": File}
 
 
-@workflow.define(outputs={**COMPARED, "images": list[File]})
+@graph.define(outputs={**COMPARED, "images": list[File]})
 def NetworkComparison(
     volumes: File,
     frame_split: File,
@@ -81,7 +82,7 @@ def NetworkComparison(
     return mapped.maps, mapped.courses, mapped.task, compared.overlap, compared.best, written.image
 
 
-@workflow.define(
+@graph.define(
     outputs={
         **dict.fromkeys(("mask", "model", "config", "history", "score", "verdict"), File),
         **COMPARED,

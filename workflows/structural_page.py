@@ -10,6 +10,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.gather_tables import GatherTables
 from pydra_vae.tasks.structural_report import StructuralReport
 from pydra_vae.workflows.finn_parts import EMPTY, Options
@@ -69,7 +70,7 @@ OF_RUNS = {"networks": "best", "networkoverlap": "overlap", "networktask": "task
 GATHERED = ("fits", "regression", "predictions", "importance", "correlations", *OF_RUNS)
 
 
-@workflow.define(outputs={"report": File, "claims": File, **dict.fromkeys(GATHERED, File | None)})
+@graph.define(outputs={"report": File, "claims": File, **dict.fromkeys(GATHERED, File | None)})
 def StructuralPage(tables: Options = EMPTY, labels: Options = EMPTY, report: Options = EMPTY):
     """Gather the tables of all models and write the report.
 

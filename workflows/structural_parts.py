@@ -6,6 +6,7 @@ import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular 
 from fileformats.generic import File
 from pydra.compose import workflow
 
+from pydra_vae.engine import graph
 from pydra_vae.tasks.fit_volume_pca import FitVolumePca
 from pydra_vae.tasks.make_volume_mask import MakeVolumeMask
 from pydra_vae.tasks.regional_volumes import RegionalVolumes
@@ -15,7 +16,7 @@ from pydra_vae.tasks.write_volumes import WriteVolumes
 from pydra_vae.workflows.finn_parts import EMPTY, Options
 
 
-@workflow.define(
+@graph.define(
     outputs={
         "volume_split": File,
         "mask": File,

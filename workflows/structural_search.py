@@ -18,9 +18,9 @@ from typing import Any
 
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
 from fileformats.generic import File
-from pydra.compose import workflow
 
 from pydra_vae.bids.tables import read_table
+from pydra_vae.engine import graph
 from pydra_vae.tasks.fit_volume_vae import FitVolumeVae
 from pydra_vae.tasks.score_volume_vae import ScoreVolumeVae
 from pydra_vae.workflows.finn_parts import EMPTY, Options
@@ -114,7 +114,7 @@ def setting_of_point(point: Point) -> str:
     return ", ".join(f"{symbols.get(name, name)} {value:g}" for name, value in point.items())
 
 
-@workflow.define(outputs={"table": File})
+@graph.define(outputs={"table": File})
 def VolumeGrid(
     volumes: File,
     volume_split: File,

@@ -38,6 +38,8 @@ _stand_ins: dict[str, Callable] = {}
 class StepFunction:
     """A step's function as Pydra holds it: hashed by name and reachable code, pickled by name."""
 
+    kind = "step"
+
     def __init__(self, module: str, name: str, function: Callable | None = None):
         self.__module__, self.__name__, self.__qualname__ = module, name, name
         # Pydra reads these three; the fields are given to it explicitly instead
@@ -71,10 +73,10 @@ class StepFunction:
             raise RuntimeError(f"step {self.__name__} was ended by {type(stop).__name__}({stop})") from stop
 
     def __bytes_repr__(self, cache: Cache) -> Iterator[bytes]:
-        yield f"step:{_public(self.__module__)}:{self.__name__}:{self.digest}".encode()
+        yield f"{self.kind}:{_public(self.__module__)}:{self.__name__}:{self.digest}".encode()
 
     def __reduce__(self):
-        return StepFunction, (_public(self.__module__), self.__name__)
+        return type(self), (_public(self.__module__), self.__name__)
 
     def __eq__(self, other):
         return isinstance(other, StepFunction) and self.__reduce__() == other.__reduce__()
@@ -83,7 +85,7 @@ class StepFunction:
         return hash(self.__reduce__()[1])
 
     def __repr__(self):
-        return f"<step {self.__module__}.{self.__name__}>"
+        return f"<{self.kind} {self.__module__}.{self.__name__}>"
 
 
 @attrs.define(kw_only=True, auto_attribs=False, eq=False, repr=False)
@@ -107,27 +109,43 @@ class StepTask(python.Task):
     def _run(self, job, rerun: bool = True) -> None:
         context.set_for_step(job.cache_dir, job.checksum)
         try:
-            self._check_promise(job)
+            check_promise(self, job, self.function)
             returned = _stand_ins.get(job.checksum, self.function)(**inputs_of(self))
-            self._check_promise(job)
+            check_promise(self, job, self.function)
         finally:
             context.clear()
         job.return_values = _named(type(self), returned, Path.cwd())
 
-    def _check_promise(self, job):
-        """Refuse to store a result under a key that its code or its inputs no longer have."""
-        digest.check_still_as_loaded(self.function.reached)
-        key, hashes = self._compute_hashes()
-        if f"{self._task_type()}-{key}" == job.checksum:
-            return
-        promised = self._hashes or {}
-        changed = [name for name, value in hashes.items() if promised.get(name) != value]
-        if "function" in changed:
-            edited = digest.latest_edit(self.function.reached)
-            what = f"the code of step {self.function.__name__} (the latest edit is in {edited})"
-        else:
-            what = f"input {', '.join(changed) or 'files'} of step {self.function.__name__}"
-        raise ChangedDuringRun(f"{what} changed after this run had started; start the run again")
+
+def check_promise(task, job, code: StepFunction):
+    """Refuse to store a result under a key that its code or its inputs no longer have.
+
+    Parameters
+    ----------
+    task : Pydra task
+        What the job computes.
+    job : Job
+        Whose checksum is the key that was promised.
+    code : StepFunction
+        The task's function.
+
+    Raises
+    ------
+    ChangedDuringRun
+        Naming what changed.
+    """
+    digest.check_still_as_loaded(code.reached)
+    key, hashes = task._compute_hashes()
+    if f"{task._task_type()}-{key}" == job.checksum:
+        return
+    promised = task._hashes or {}
+    changed = [name for name, value in hashes.items() if promised.get(name) != value]
+    name = f"{code.kind} {code.__name__}"
+    if {"function", "constructor"} & set(changed):
+        what = f"the code of {name} (the latest edit is in {digest.latest_edit(code.reached)})"
+    else:
+        what = f"input {', '.join(changed) or 'files'} of {name}"
+    raise ChangedDuringRun(f"{what} changed after this run had started; start the run again")
 
 
 def step(outputs: dict[str, type], together: str | None = None):
@@ -153,7 +171,7 @@ def step(outputs: dict[str, type], together: str | None = None):
     """
 
     def decorate(function: Callable) -> type[StepTask]:
-        _check_is_importable(function)
+        check_is_importable(function)
         hints = ty.get_type_hints(function)
         helps = _numpydoc(function.__doc__)
         parameters = inspect.signature(function).parameters.values()
@@ -191,9 +209,24 @@ def inputs_of(task: StepTask) -> dict[str, ty.Any]:
     return {f.name: getattr(task, f.name) for f in get_fields(task) if f.name != "function"}
 
 
-def digest_of(task: type[StepTask]) -> str:
-    """The digest of a step's code, for a parameter ``code`` of a workflow that runs on a plain Pydra worker."""
-    return _function_of(task).digest
+def digest_of(*tasks: type) -> str:
+    """The digest of all code that steps and workflows of ours can reach, 32 hexadecimal digits.
+
+    For a parameter ``code: str = digest_of(…)`` of your own ``workflow.define``, which is then seen to change on a
+    plain Pydra worker when the code in it does.
+
+    Parameters
+    ----------
+    *tasks : Pydra task classes
+        Made by `step` or by `graph.define`; name all that the workflow uses.
+
+    Raises
+    ------
+    TypeError
+        If one was made otherwise: Pydra hashes its own source text alone.
+    """
+    digests = [_function_of(task).digest for task in tasks]
+    return digests[0] if len(digests) == 1 else hash_function(digests)
 
 
 def call(task: type[StepTask], *, cwd, **inputs):
@@ -225,17 +258,18 @@ def call(task: type[StepTask], *, cwd, **inputs):
 # ---- from a function to fields -------------------------------------------------------------------
 
 
-def _check_is_importable(function: Callable):
+def check_is_importable(function: Callable, kind: str = "step"):
+    """Refuse what another process could not import, or whose code could not be read."""
     name = getattr(function, "__qualname__", repr(function))
     if not isinstance(function, types.FunctionType):
-        raise StepDefinitionError(f"a step is made of a function, not of {function!r}")
+        raise StepDefinitionError(f"a {kind} is made of a function, not of {function!r}")
     if "<locals>" in name or "<lambda>" in name or function.__closure__:
         raise StepDefinitionError(
-            f"step {name} is defined inside another function: what it closes over would not be part of its key, and "
+            f"{kind} {name} is defined inside another function: what it closes over would not be part of its key, and "
             "a worker could not import it. Define it at the top level of a module and pass what varies as an input."
         )
     if not getattr(sys.modules.get(function.__module__), "__file__", None):
-        raise StepDefinitionError(f"step {name} must live in a module file, so that its code can be read")
+        raise StepDefinitionError(f"{kind} {name} must live in a module file, so that its code can be read")
 
 
 def _argument(function: Callable, parameter: inspect.Parameter, hints: dict, helps: dict) -> python.arg:
@@ -348,8 +382,14 @@ def _outputs_signature(task: type[StepTask]) -> str:
     return hash_function([(field.name, str(field.type)) for field in get_fields(task.Outputs)])
 
 
-def _function_of(task: type[StepTask]) -> StepFunction:
-    return next(field.default for field in get_fields(task) if field.name == "function")
+def _function_of(task: type) -> StepFunction:
+    held = [field.default for field in get_fields(task) if field.name in ("function", "constructor")]
+    if not held or not isinstance(held[0], StepFunction):
+        raise TypeError(
+            f"{getattr(task, '__name__', task)} is neither a step nor a workflow of pydra_vae's engine, so the code "
+            "that it reaches is not known: define it with pydra_vae.engine.step.step or pydra_vae.engine.graph.define"
+        )
+    return held[0]
 
 
 def _public(module: str) -> str:
