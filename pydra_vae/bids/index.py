@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydra_vae.bids.files import BidsFile, InputError, index, is_preprocessed
+from pydra_vae.bids.filters import EVERYTHING, Filter
 from pydra_vae.bids.names import natural_key, same_value
 from pydra_vae.bids.runs import Run, with_companions
 
@@ -67,6 +68,7 @@ def select_runs(
     space: str | None = None,
     res: str | None = None,
     echo: str | None = None,
+    only: Filter = EVERYTHING,
     **entities: str | None,
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
     """Choose runs from an index; a subject for which that fails does not keep the others from it.
@@ -87,6 +89,8 @@ def select_runs(
         Output space; ``func`` for the run's own.
     res, echo : str, optional
         Values of these entities; ``none`` for the files without it.
+    only : Filter
+        What names must have beside that (``--bids-filter-file``).
     **entities : str, optional
         Any other entity (``rec``, ``acq``, ``den``, …), or ``prefix``.
 
@@ -115,7 +119,7 @@ def select_runs(
         own = subjects[subject]
         bolds = [f for f in own if is_preprocessed(f)]
         by_session: dict[str | None, list[BidsFile]] = {}
-        for file in bolds:
+        for file in filter(lambda file: only.allows(file.entities), bolds):
             by_session.setdefault(file.entities.get("ses"), []).append(file)
         if session_label:
             by_session = {k: v for k, v in by_session.items() if k in wanted_sessions}

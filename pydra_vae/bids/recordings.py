@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.bids.files import InputError
+from pydra_vae.bids.filters import EVERYTHING, Filter
 from pydra_vae.bids.names import natural_key
 from pydra_vae.images.headers import T_R_TOLERANCE, check_t_r
 from pydra_vae.images.surface_headers import read_surface_header
@@ -90,6 +91,7 @@ def find_recordings(
     events_dir: Path | None = None,
     t_r: float | None = None,
     surfaces: bool = False,
+    only: Filter = EVERYTHING,
 ) -> Found:
     """Find the recordings of a task; one that cannot be used does not keep the others from it.
 
@@ -117,6 +119,9 @@ def find_recordings(
         Repetition time in seconds, for recordings of which neither header nor sidecar has it.
     surfaces : bool
         Look for the subjects' own surfaces too.
+    only : Filter
+        What names must have beside that (``--bids-filter-file``); in HCP's layout, what its names say as entities:
+        sub, task, dir, run.
 
     Returns
     -------
@@ -138,15 +143,24 @@ def find_recordings(
     chosen = {"task": task.removeprefix("task-"), "participant_label": participant_label, "run": numbers}
     if is_hcp(folder):
         found, problems = find_hcp(folder, direction=direction or "LR", surfaces=surfaces, **chosen)
+        found = _allowed(found, only, folder)
     else:
         found, problems = find_fmriprep(
             folder, session_label=session_label, direction=direction, space=space, den=den,
-            events_dir=events_dir, surfaces=surfaces, **chosen,
+            events_dir=events_dir, surfaces=surfaces, only=only, **chosen,
         )  # fmt: skip
     named = with_labels(found)
     checked, unusable = check_headers(named, t_r)
     recordings, unlike = check_alike(checked)
     return recordings, problems | unusable | unlike
+
+
+def _allowed(found: Sequence[Recording], only: Filter, folder: Path) -> list[Recording]:
+    allowed = [recording for recording in found if only.allows(recording.entities)]
+    if found and not allowed:
+        there = ", ".join(f"{key}={value}" for key, value in found[0].entities.items())
+        raise InputError(f"--bids-filter-file allows no recording in {folder}; the first of {len(found)} has {there}")
+    return allowed
 
 
 def with_labels(found: Iterable[Recording]) -> list[Recording]:

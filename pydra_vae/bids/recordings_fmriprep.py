@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pydra_vae.bids.files import BidsFile, InputError, scan
+from pydra_vae.bids.filters import EVERYTHING, Filter
 from pydra_vae.bids.index import known_labels
 from pydra_vae.bids.names import natural_key, same_value
 from pydra_vae.bids.recordings import APART, Found, Recording, read_sidecar
@@ -34,6 +35,7 @@ def find_fmriprep(
     den: str | None = None,
     events_dir: Path | None = None,
     surfaces: bool = False,
+    only: Filter = EVERYTHING,
 ) -> Found:
     """Find recordings; see `find_recordings`."""
     files = scan(folder)
@@ -43,6 +45,7 @@ def find_fmriprep(
     fits = [f for f in series if f.entities.get("task", "").lower() == task.lower()]
     if not fits:
         raise InputError(_no_task(folder, series, task))
+    fits = only.of(fits, f"recording of task {task}", folder)
     fits = _chosen(fits, folder, session_label, direction, run, space, den)
     raw = _raw_events(folder, events_dir)
     found, problems = [], {}

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydra_vae.bids.files import InputError
+from pydra_vae.bids.filters import Filter
 from pydra_vae.bids.names import natural_key
 from pydra_vae.bids.people import as_person, as_session, listing
 from pydra_vae.images.grids import check_common_grid
 from pydra_vae.images.headers import Header, read_header
 
+NO_FILTERS: Mapping[str, Filter] = {}
 TABLES = (".tsv", ".csv", ".txt")
 
 
@@ -69,6 +71,7 @@ def find_volumes(
     space: str | None = None,
     res: str | None = None,
     filters: Mapping[str, str] | None = None,
+    only: Mapping[str, Filter] = NO_FILTERS,
 ) -> Found:
     """Find the maps to analyse; one that cannot be used does not keep the others from it.
 
@@ -86,6 +89,8 @@ def find_volumes(
     filters : mapping of str, optional
         Further entities, and ``suffix``: ``{"suffix": "boldmap", "stat": "alff"}``; ``none`` for absent. With a
         suffix, `kind` is not used. Of meaning for BIDS derivatives only.
+    only : mapping of Filter
+        As `filters.read_filters` gives them (``--bids-filter-file``); of meaning for BIDS derivatives only.
 
     Returns
     -------
@@ -106,6 +111,7 @@ def find_volumes(
     source = Path(source)
     if not source.exists():
         raise InputError(f"no images there: {source} does not exist; give a folder of derivatives or a table")
+    _check_filters(source, only, kind)
     if source.is_file():
         if source.suffix not in TABLES:
             raise InputError(f"{source} is no table: give a .tsv with a column path, or the folder that holds the maps")
@@ -115,7 +121,7 @@ def find_volumes(
     else:
         if not any(source.glob("sub-*/")):
             raise InputError(_nothing(source))
-        found, problems = find_in_derivatives(source, kind, space, res, filters or {})
+        found, problems = find_in_derivatives(source, kind, space, res, filters or {}, only)
     found, problems = _chosen(source, found, problems, participant_label, session_label)
     found, twice = _one_a_visit(with_labels(found))
     volumes, unusable = _checked(found)
@@ -123,6 +129,18 @@ def find_volumes(
     if not volumes:
         raise InputError("\n".join(problems.values()) or f"{source} holds no map that was asked for")
     return volumes, problems
+
+
+def _check_filters(source: Path, only: Mapping[str, Filter], kind: str) -> None:
+    """Refuse filters where names have no entities."""
+    from pydra_vae.bids.volumes_vbm import is_vbm
+
+    if any(one.entities for one in only.values()) and (source.is_file() or is_vbm(source, kind)):
+        what = "is a table" if source.is_file() else "holds VBM maps"
+        raise InputError(
+            f"--bids-filter-file: {source} {what}, whose images have no entities to choose by: leave it out, and choose"
+            " with --participant-label and --session-label"
+        )
 
 
 def with_labels(found: Iterable[Volume]) -> list[Volume]:

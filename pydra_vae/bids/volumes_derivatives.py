@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydra_vae.bids.files import BidsFile, InputError, scan
+from pydra_vae.bids.filters import Filter, filter_of
 from pydra_vae.bids.names import same_value
 from pydra_vae.bids.people import listing
 from pydra_vae.bids.volumes import Found, Volume
@@ -23,7 +24,12 @@ _NATIVE = ("", "T1w", "T2w", "anat", "orig", "func", "boldref", "individual", "n
 
 
 def find_in_derivatives(
-    folder: Path, kind: str, space: str | None, res: str | None, filters: Mapping[str, str]
+    folder: Path,
+    kind: str,
+    space: str | None,
+    res: str | None,
+    filters: Mapping[str, str],
+    only: Mapping[str, Filter],
 ) -> Found:
     """Choose maps of one kind, space and resolution; see `find_volumes`."""
     files = [file for file in scan(folder) if "sub" in file.entities]
@@ -32,6 +38,7 @@ def find_in_derivatives(
     chosen = [file for file in images if _matches(file, wanted)]
     if not chosen:
         raise InputError(_none(folder, images, wanted))
+    chosen = filter_of(only, wanted["suffix"]).of(chosen, "map", folder)
     template = [file for file in chosen if file.entities.get("space", "") not in _NATIVE]
     if not template or (space or "template") in (*_NATIVE, *ABSENT):
         raise InputError(_native(folder, chosen, template))
