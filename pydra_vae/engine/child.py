@@ -59,7 +59,7 @@ class Reply:
         return bool(self.message)
 
 
-def serve(connection: Connection, code: dict[Path, str]):
+def serve(connection: Connection, code: dict[Path, str], lifeline=None):
     """Take pickled jobs from the connection and answer each with a `Reply`, a list with a list, until it is closed.
 
     Parameters
@@ -68,7 +68,24 @@ def serve(connection: Connection, code: dict[Path, str]):
         To the parent.
     code : dict
         What `digest.on_disk` was before this process started.
+    lifeline : int or other waitable, optional
+        Becomes ready when the parent is gone; by default multiprocessing's.
     """
+    become_worker(code)
+    lifeline = multiprocessing.parent_process().sentinel if lifeline is None else lifeline
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(READY)
+        _redirect(os.devnull)
+        while True:
+            pickled = connection.recv_bytes()
+            reply = answer(pickled)
+            _give_back_memory()
+            connection.send(reply)
+
+
+def become_worker(code: dict[Path, str]):
+    """Make this process one that computes jobs: no runs are started in it, ^C is the parent's to answer."""
     global is_worker
     is_worker = True
     hold_standard_numbers()
@@ -80,15 +97,6 @@ def serve(connection: Connection, code: dict[Path, str]):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):
-        connection.send(READY)
-        _redirect(os.devnull)
-        while True:
-            pickled = connection.recv_bytes()
-            reply = _answer(pickled)
-            _give_back_memory()
-            connection.send(reply)
 
 
 def hold_standard_numbers():
@@ -100,12 +108,12 @@ def hold_standard_numbers():
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number
 
 
-def _end_with_parent():
-    wait([multiprocessing.parent_process().sentinel])
+def _end_with_parent(lifeline):
+    wait([lifeline])
     os._exit(1)
 
 
-def _answer(pickled: bytes) -> Reply | list[Reply]:
+def answer(pickled: bytes) -> Reply | list[Reply]:
     """Compute a job, or a list of them together."""
     from pydra_vae.engine.together import Together  # which runs its jobs as this module does
 

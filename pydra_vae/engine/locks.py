@@ -11,7 +11,7 @@ import contextlib
 import functools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,13 @@ def own_host() -> str:
             return path.read_text().splitlines()[1].strip()
 
 
-async def clear_the_way(folder: Path, step: str, break_locks: bool, tell: Callable[[str], None]):
+async def clear_the_way(
+    folder: Path,
+    step: str,
+    break_locks: bool,
+    tell: Callable[[str], None],
+    is_at_work: Callable[[Holder], Awaitable[bool | None]],
+):
     """Wait until nobody else computes the step of this folder.
 
     Parameters
@@ -76,6 +82,9 @@ async def clear_the_way(folder: Path, step: str, break_locks: bool, tell: Callab
         Remove locks of other machines and empty ones.
     tell : callable
         Takes a message for the user: whom the run is waiting for.
+    is_at_work : callable
+        Of a lock of another machine: whether its process lives, or None where nobody knows. A dead one's lock is
+        removed.
 
     Raises
     ------
@@ -85,12 +94,16 @@ async def clear_the_way(folder: Path, step: str, break_locks: bool, tell: Callab
     for path in (folder.with_suffix(".lock"), folder.with_name(f"{folder.name}_save.lock")):
         told = False
         while (found := holder(path)) is not None:
+            lives = found.is_here or (await is_at_work(found) if found.pid else None)
             if not found.pid and found.age < EMPTY_FOR:
                 pass
-            elif found.is_here:
+            elif lives:
                 if not told:
-                    tell(f"waiting for process {found.pid}, which computes {step} ({folder.name})")
+                    where = "" if found.is_here else f" on {found.host}"
+                    tell(f"waiting for process {found.pid}{where}, which computes {step} ({folder.name})")
                 told = True
+            elif lives is False and found.pid:
+                release_of(int(found.pid), folder, found.host)
             elif break_locks:
                 tell(f"broke {_whose(found)} of {step}: {path}")
                 path.unlink(missing_ok=True)
@@ -99,11 +112,12 @@ async def clear_the_way(folder: Path, step: str, break_locks: bool, tell: Callab
             await asyncio.sleep(POLL)
 
 
-def release_of(pid: int, folder: Path):
-    """Remove the locks that a killed process of ours left behind."""
+def release_of(pid: int, folder: Path, host: str | None = None):
+    """Remove the locks that a killed process of ours, on this machine or on `host`, left behind."""
     for path in (folder.with_suffix(".lock"), folder.with_name(f"{folder.name}_save.lock")):
         with contextlib.suppress(OSError):
-            if path.read_text().split("\n")[0].strip() == str(pid):
+            lines = [*path.read_text().split("\n"), "", ""]
+            if lines[0].strip() == str(pid) and host in (None, lines[1].strip()):
                 path.unlink()
 
 

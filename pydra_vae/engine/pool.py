@@ -7,8 +7,6 @@ operation if the parent ever ran one.
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import multiprocessing
 import os
 import signal
@@ -18,6 +16,7 @@ from multiprocessing import resource_tracker
 
 from pydra_vae.engine import child, digest
 from pydra_vae.engine.errors import WorkerDied
+from pydra_vae.engine.turns import Turns
 
 # One thread for each process: the number of threads changes the last digits of a fit, and several processes with
 # all cores each are slow. A step that wants more sets it itself (torch.set_num_threads).
@@ -31,6 +30,8 @@ THREAD_VARIABLES = (
 # Idle processes of runs that ended, for the next one; used only inside `kept_processes`.
 _kept: list["Child"] = []
 _keepers = 0
+# Called when the last `kept_processes` ends: what else is kept for the next run lets go.
+when_let_go: list[Callable[[], None]] = []
 
 
 class Child:
@@ -129,12 +130,10 @@ class Pool:
     """
 
     def __init__(self, size: int, environment: Mapping[str, str]):
-        self.size, self.environment = size, environment
+        self.environment = environment
         self._idle: list[Child] = []
         self._all: set[Child] = set()
-        self._busy = 0
-        self._waiting: list[tuple] = []
-        self._order = itertools.count()
+        self._turns = Turns(size)
 
     async def run(
         self, pickle: Callable[[], bytes], priority: tuple, started: Callable[[int], None]
@@ -155,7 +154,7 @@ class Pool:
         WorkerDied
             If the process ends without an answer. The next job gets a new one.
         """
-        await self._enter(priority)
+        await self._turns.enter(priority)
         worker = None
         try:
             pickled = pickle()
@@ -170,7 +169,7 @@ class Pool:
                 worker.kill()
             raise
         finally:
-            self._leave()
+            self._turns.leave()
 
     def close(self):
         """End all processes at once; inside `kept_processes`, all but the idle ones."""
@@ -187,27 +186,6 @@ class Pool:
         self._all.add(worker)
         return worker
 
-    async def _enter(self, priority: tuple):
-        if self._busy < self.size:
-            self._busy += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._order), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._leave()
-            raise
-
-    def _leave(self):
-        while self._waiting:
-            *_, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)  # the place passes on
-                return
-        self._busy -= 1
-
 
 @contextlib.contextmanager
 def kept_processes() -> Iterator[None]:
@@ -220,6 +198,13 @@ def kept_processes() -> Iterator[None]:
         _keepers -= 1
         while _kept and not _keepers:
             _kept.pop().kill()
+        while when_let_go and not _keepers:
+            when_let_go.pop()()
+
+
+def are_kept() -> bool:
+    """Whether what a run leaves idle is kept for the next."""
+    return bool(_keepers)
 
 
 def _take(environment: Mapping[str, str]) -> Child | None:

@@ -88,6 +88,9 @@ class StepWorker(base.Worker):
         """
         raise NotImplementedError
 
+    async def is_at_work(self, found: locks.Holder) -> bool | None:
+        """Whether a lock of another machine is that of a process that this worker knows, and lives; None: no idea."""
+
     async def submit(self, job: Job, rerun: bool = False) -> Result:
         """Compute a workflow or a leaf."""
         if is_workflow(job.task):
@@ -126,7 +129,7 @@ class StepWorker(base.Worker):
         self.observer.about_to_run(job)
         name = type(job.task).__name__
         try:
-            await locks.clear_the_way(job.cache_dir, name, self.break_locks, self.observer.message)
+            await locks.clear_the_way(job.cache_dir, name, self.break_locks, self.observer.message, self.is_at_work)
         except LockedStep as locked:
             raise self._failed(job, Failure(name, str(locked), str(locked))) from locked
         if not rerun and (result := cached_result(job)) is not None:  # by the run that held the lock
@@ -157,13 +160,11 @@ class StepWorker(base.Worker):
         return StepFailed([failure])
 
 
-class LocalWorker(StepWorker):
-    """Computes leaves in processes of this machine; usable wherever Pydra takes a worker.
+class GroupingWorker(StepWorker):
+    """A worker that may compute several leaves in one process; a subclass says how jobs get to one.
 
     Parameters
     ----------
-    n_procs : int, optional
-        Processes at a time; by default the number of CPUs this process may use.
     environment : mapping, optional
         Environment variables for the processes.
     fits_together : int, optional
@@ -172,30 +173,37 @@ class LocalWorker(StepWorker):
         See `StepWorker`.
     """
 
-    _plugin_name = "local"
-
-    def __init__(
-        self,
-        n_procs: int | None = None,
-        environment: Mapping[str, str] | None = None,
-        fits_together: int | None = None,
-        **options,
-    ):
+    def __init__(self, environment: Mapping[str, str] | None = None, fits_together: int | None = None, **options):
         super().__init__(**options)
-        self.n_procs, self.fits_together = n_procs or _cpus(), fits_together
-        self._pool = Pool(self.n_procs, environment or {})
+        self.environment, self.fits_together = dict(environment or {}), fits_together
         self._groups = Groups(self._side_by_side, self.observer.message)
 
-    def __getstate__(self):
-        return {"n_procs": self.n_procs, "fits_together": self.fits_together}
+    async def send(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable[[], None]):
+        """Have `work`, one job or the list `jobs`, computed by one process.
 
-    def __setstate__(self, state):
-        self.__init__(**state)
+        Parameters
+        ----------
+        jobs : list of Job
+            All jobs of `work`.
+        work : Job or list of Job
+            A job is answered with a `Reply`, a list with a list.
+        rerun : bool
+            Compute them even if they have results.
+        order : int
+            Priority, the smallest first.
+        started : callable
+            To be called when the jobs no longer wait for their turn.
+
+        Raises
+        ------
+        WorkerDied
+            If there will be no reply.
+        """
+        raise NotImplementedError
 
     def close(self):
-        """End all processes at once."""
+        """Let no group be tried again."""
         self._groups.closed = True
-        self._pool.close()
 
     async def execute(self, job: Job, rerun: bool, started: Callable[[], None]) -> child.Reply:
         """Compute one leaf in the next free process, with others of its kind where it may."""
@@ -207,7 +215,7 @@ class LocalWorker(StepWorker):
             if reply is not None:
                 return reply
             forget_failure(job)
-        return await self._send([job], job, rerun, order, started)
+        return await self.send([job], job, rerun, order, started)
 
     def _limit(self, task) -> int:
         if getattr(task, "together", None) is None:
@@ -221,11 +229,41 @@ class LocalWorker(StepWorker):
             for member in members:
                 member.context.run(member.started)
 
-        reply = await self._send(jobs, jobs, rerun, min(member.order for member in members), started)
+        reply = await self.send(jobs, jobs, rerun, min(member.order for member in members), started)
         return reply if isinstance(reply, list) else [reply] * len(jobs)  # they could not even be read
 
-    async def _send(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable[[], None]):
-        """Have `work`, a job or a list of them, computed by a process, and tidy up after one that died."""
+
+class LocalWorker(GroupingWorker):
+    """Computes leaves in processes of this machine; usable wherever Pydra takes a worker.
+
+    Parameters
+    ----------
+    n_procs : int, optional
+        Processes at a time; by default the number of CPUs this process may use.
+    **options
+        See `GroupingWorker`.
+    """
+
+    _plugin_name = "local"
+
+    def __init__(self, n_procs: int | None = None, **options):
+        super().__init__(**options)
+        self.n_procs = n_procs or cpus()
+        self._pool = Pool(self.n_procs, self.environment)
+
+    def __getstate__(self):
+        return {"n_procs": self.n_procs, "fits_together": self.fits_together}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
+    def close(self):
+        """End all processes at once."""
+        super().close()
+        self._pool.close()
+
+    async def send(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable[[], None]):
+        """Have jobs computed by the next free process, and tidy up after one that died."""
         process = None
 
         def taken_by(pid: int):
@@ -234,11 +272,10 @@ class LocalWorker(StepWorker):
             started()
 
         try:
-            return await self._pool.run(lambda: _pickled(jobs, work, rerun), (order,), taken_by)
+            return await self._pool.run(lambda: pickled(jobs, work, rerun), (order,), taken_by)
         except (WorkerDied, asyncio.CancelledError):
-            for job in jobs if process is not None else ():
-                locks.release_of(process, job.cache_dir)
-                Path(job.cache_root, f"{job.uid}_info.json").unlink(missing_ok=True)
+            if process is not None:
+                tidy_up_after(process, jobs)
             raise
 
 
@@ -328,6 +365,13 @@ def forget_failure(job: Job):
         (job.cache_dir / context.PROGRESS_FILE).unlink(missing_ok=True)
 
 
+def tidy_up_after(pid: int, jobs: list[Job], host: str | None = None):
+    """Remove what a killed process of ours, of this machine or of another one, held and no longer needs."""
+    for job in jobs:
+        locks.release_of(pid, job.cache_dir, host)
+        Path(job.cache_root, f"{job.uid}_info.json").unlink(missing_ok=True)
+
+
 def _delete_checkpoint(job: Job):
     path = context.checkpoint_path(job.cache_root, job.checksum)
     if path.parent.is_dir():
@@ -340,7 +384,8 @@ def _delete_checkpoint(job: Job):
 # ---- to and from the worker process --------------------------------------------------------------
 
 
-def _pickled(jobs: list[Job], work, rerun: bool) -> bytes:
+def pickled(jobs: list[Job], work, rerun: bool) -> bytes:
+    """What a worker process is sent: one job or the list `jobs`, and whether to compute it anew."""
     submitters = [job.submitter for job in jobs]
     for job in jobs:
         job.submitter = None  # an event loop of its own for each job, else
@@ -351,7 +396,6 @@ def _pickled(jobs: list[Job], work, rerun: bool) -> bytes:
             job.submitter = submitter
 
 
-def _cpus() -> int:
+def cpus() -> int:
+    """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
