@@ -52,6 +52,7 @@ __all__ = [
     "Identify",
     "InterpolateVolumes",
     "IntersubjectCorrelation",
+    "JoinHemispheres",
     "JoinShared",
     "JudgeFit",
     "LatentRecovery",
@@ -96,6 +97,7 @@ __all__ = [
     "SpatialIca",
     "SpatialMaps",
     "SpectralClusters",
+    "SplitHemispheres",
     "SplitSubjects",
     "SplitVoxels",
     "StackFrames",
@@ -970,6 +972,21 @@ class IntersubjectCorrelation(StepInterface):
         persons: str | Sequence[str] | None = ...,
     ) -> None: ...
 
+class JoinHemispheres(StepInterface):
+    """Join the series of the left and the right hemisphere, so that every step reads one file a run.
+
+    Outputs: bold
+    """
+
+    def __init__(
+        self,
+        *,
+        left: _Path = ...,
+        right: _Path = ...,
+        sidecar: _Path | None = ...,
+        t_r: float | None = ...,
+    ) -> None: ...
+
 class JoinShared(StepInterface):
     """Fit a new subject's own part to its training voxels; what the subjects share does not move.
 
@@ -1138,6 +1155,8 @@ class MakeMask(StepInterface):
         atlas: _Path | None = ...,
         atlas_labels: _Path | None = ...,
         mask_file: _Path | None = ...,
+        atlas_right: _Path | None = ...,
+        surfaces: _Path | Sequence[_Path] | None = ...,
     ) -> None: ...
 
 class MakeRegion(StepInterface):
@@ -1865,6 +1884,18 @@ class SpectralClusters(StepInterface):
         like: _Path | None = ...,
         surfaces: _Path | Sequence[_Path] | None = ...,
         seed: int = 0,
+    ) -> None: ...
+
+class SplitHemispheres(StepInterface):
+    """Write the vertices of a CIFTI file as GIFTI, one file a hemisphere.
+
+    Outputs: left, right
+    """
+
+    def __init__(
+        self,
+        *,
+        dense: _Path = ...,
     ) -> None: ...
 
 class SplitSubjects(StepInterface):
