@@ -33,7 +33,7 @@ class CvaeConfig:
     Attributes
     ----------
     n_frames : int
-        T, at least 32.
+        T, at least 32 for the convolutions.
     latent_dim : int
         D.
     network : {"lk", "paper", "dense"}
@@ -50,11 +50,12 @@ class CvaeConfig:
     output: Literal["linear", "sigmoid"] = "linear"
 
     def __post_init__(self):
-        if self.n_frames < MIN_FRAMES:
-            raise ValueError(f"the series have {self.n_frames} frames: the network needs at least {MIN_FRAMES}")
+        _check("network", self.network, ("lk", "paper", "dense"))
+        shortest = 1 if self.network == "dense" else MIN_FRAMES
+        if self.n_frames < shortest:
+            raise ValueError(f"the series have {self.n_frames} frames: the network needs at least {shortest}")
         if self.latent_dim < 1:
             raise ValueError(f"latent_dim is {self.latent_dim}: it must be at least 1")
-        _check("network", self.network, ("lk", "paper", "dense"))
         _check("linear_skip", self.linear_skip, ("none", "pca"))
         _check("output", self.output, ("linear", "sigmoid"))
         if self.output == "sigmoid" and self.linear_skip != "none":

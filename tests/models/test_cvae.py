@@ -103,10 +103,16 @@ def test_a_stored_model_is_rebuilt_from_configuration_and_weights():
     assert torch.equal(again.eval()(x), model.eval()(x))
 
 
+def test_the_dense_network_takes_any_number_of_frames():
+    model = Cvae(CvaeConfig(1, 2, "dense")).eval()
+    assert model(torch.zeros(3, 1)).shape == (3, 1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"n_frames": 31}, "31 frames.*at least 32"),
+        ({"n_frames": 0, "network": "dense"}, "0 frames.*at least 1"),
         ({"n_frames": 64, "network": "resnet"}, "network is 'resnet'.*lk, paper, dense"),
         ({"n_frames": 64, "latent_dim": 0}, "latent_dim is 0"),
         ({"n_frames": 64, "linear_skip": "pca", "output": "sigmoid"}, "bend the linear skip"),
