@@ -66,6 +66,7 @@ class Voxels:
 
     def write_series(self, stem: Path, rows: np.ndarray, bold: Path, t_r: float | None) -> Path:
         """Write (V, T) rows with the geometry of their BOLD image; adds the extension to the name."""
+        self.check(bold, "BOLD")
         path = Path(f"{stem}{self.series_extension}").absolute()
         return volumes.save_series(path, rows, self.inside, like=headers.read_header(bold), t_r=t_r)
 

@@ -1,6 +1,5 @@
 """A fitted CVAE on disk: `model.safetensors` (weights) and `model.json` (how to rebuild it, what to refuse)."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -68,14 +67,10 @@ def other_shape(config: dict, needed: dict) -> str:
 
 
 def describe_mask(path: Path) -> dict:
-    """What tells two masks apart: shape, affine, number of voxels, digest of the voxels."""
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.images.volumes import load_mask
+    """What tells two masks apart: shape, affine, number of voxels, digest of the voxels (`images.geometry`)."""
+    from pydra_vae.images.geometry import load_geometry
 
-    mask, header = load_mask(Path(path)), read_header(Path(path))
-    digest = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
-    affine = np.asarray(header.affine, dtype=float).round(6).tolist()
-    return {"shape": list(mask.shape), "affine": affine, "voxels": int(mask.sum()), "digest": digest}
+    return load_geometry(Path(path)).describe()
 
 
 def describe_scaling(path: Path) -> dict:

@@ -152,8 +152,7 @@ def _save_template(found, group, items, scalings, masks) -> Path:
     """The template's maps, in units of their root mean square over voxels; the largest value of each is positive."""
     import numpy as np
 
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.images.volumes import load_mask, save_series
+    from pydra_vae.images.geometry import load_geometry
     from pydra_vae.stats.normalise import Scaling
 
     template, used = found
@@ -167,6 +166,4 @@ def _save_template(found, group, items, scalings, masks) -> Path:
     scaling, mask = Scaling.load(Path(scalings[group.reference])), Path(masks[group.reference])
     values = np.zeros((int(scaling.kept.sum()), mean.shape[1]), np.float32)
     values[group.own] = mean
-    return save_series(
-        Path.cwd() / "template_maps.nii.gz", scaling.unmask(values), load_mask(mask), like=read_header(mask)
-    )
+    return load_geometry(mask).write_maps(Path.cwd() / "template_maps", scaling.unmask(values))

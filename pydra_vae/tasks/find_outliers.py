@@ -123,7 +123,7 @@ def FindOutliers(
         write_table(cwd / "outliers.tsv", rows),
         write_table(cwd / "voxel_scores.tsv", voxel_table),
         write_table(cwd / "frame_scores.tsv", frame_table),
-        save_map(cwd / "score.nii.gz", of_voxels["combined"], data.scaling, Path(mask)),
+        save_map(cwd / "score", of_voxels["combined"], data.scaling, Path(mask)),
     )
 
 

@@ -51,7 +51,7 @@ def LatentRecovery(
     import pandas as pd
 
     from pydra_vae.bids.tables import write_table
-    from pydra_vae.images.volumes import extract, load_mask
+    from pydra_vae.images.geometry import load_geometry
     from pydra_vae.stats.latent_recovery import recovered_r2
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.tasks._io import load_array, load_controls
@@ -59,7 +59,7 @@ def LatentRecovery(
     from pydra_vae.tasks._scores import pca_scores
 
     parcels, x = Parcels.load(voxels, scaling, mask), load_array(scaled)
-    planted = extract(Path(truth), load_mask(Path(mask)))[Scaling.load(Path(scaling)).kept]
+    planted = load_geometry(Path(mask)).read_maps(Path(truth))[Scaling.load(Path(scaling)).kept]
     here = planted.any(axis=1) & (parcels.parcel > 0)
     number = parcels.parcel[here]
     places = {"cvae": load_array(latents), **pca_scores(load_controls(controls), x)}

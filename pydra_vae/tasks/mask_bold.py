@@ -1,4 +1,4 @@
-"""From a BOLD run to voxel series."""
+"""From a BOLD run to the series of its voxels or vertices."""
 
 import typing as ty
 from pathlib import Path
@@ -41,9 +41,9 @@ def MaskBold(
     Parameters
     ----------
     bold : file
-        Preprocessed 4-D image.
+        Preprocessed 4-D image, or a CIFTI dense series (dtseries.nii, of any stored type).
     mask : file
-        Mask on its grid (MakeMask).
+        Mask on its grid, or of its grayordinates (MakeMask).
     confounds : file, optional
         fMRIPrep's table of the run. Its non-steady-state frames are censored in any case.
     confounds_json : file, optional
@@ -77,12 +77,12 @@ def MaskBold(
     high_pass : float, optional
         Cut-off of a discrete-cosine high-pass filter, in Hz.
     smoothing_fwhm : float, optional
-        Full width at half maximum of a Gaussian over the whole image before masking, in mm.
+        Full width at half maximum of a Gaussian over the whole image before masking, in mm; refused on the surface.
 
     Returns
     -------
     series : file
-        (V, T) float32 matrix, scanner units, voxels in C order of the mask.
+        (V, T) float32 matrix, scanner units, voxels in C order of the mask, grayordinates in their file's.
     frames : file
         TSV: frame, weight (0: censored), reason.
     info : file
@@ -94,15 +94,16 @@ def MaskBold(
 
     from pydra_vae.images import confounds as tables
     from pydra_vae.images.clean import clean, usable
-    from pydra_vae.images.headers import check_bold, check_t_r, read_header
+    from pydra_vae.images.geometry import load_geometry, read_bold_header
+    from pydra_vae.images.headers import check_bold, check_t_r
     from pydra_vae.images.streams import replacing
-    from pydra_vae.images.volumes import extract, load_mask
 
     cwd, bold = Path.cwd(), Path(bold)
-    header = read_header(bold)
+    header = read_bold_header(bold)
     check_bold(header)
-    t_r = check_t_r(header, *_repetition_time(sidecar, t_r))
-    where = load_mask(Path(mask), header)
+    t_r = check_t_r(header, *repetition_time(sidecar, t_r))
+    where = load_geometry(Path(mask))
+    where.check(bold, "BOLD")
     parameters = {
         "motion": motion,
         "wm_csf": wm_csf,
@@ -129,7 +130,7 @@ def MaskBold(
             f"the strategy {strategy} removes slow drifts already (fMRIPrep's cosine regressors, 128 s): "
             "leave --high-pass out, or leave --confounds out"
         )
-    series = extract(bold, where, smoothing_fwhm)
+    series = where.extract(bold, smoothing_fwhm)
     finite, varies = usable(series, weights)
     if not varies.any():
         raise ValueError(
@@ -162,7 +163,7 @@ def MaskBold(
     return cwd / "series.npy", cwd / "frames.tsv", cwd / "series.json"
 
 
-def _repetition_time(sidecar, t_r):
+def repetition_time(sidecar, t_r):
     """The TR that is not the header's, and where it comes from."""
     import json
 

@@ -105,8 +105,7 @@ def _mean_of(mean_image, mask, runs, weights):
     """The mean image's values in the mask, (V,)."""
     import numpy as np
 
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.images.volumes import check_same_grid, load_mask, load_volume
+    from pydra_vae.images.geometry import load_geometry
     from pydra_vae.stats.normalise import is_residual
 
     if mask is None:
@@ -116,6 +115,9 @@ def _mean_of(mean_image, mask, runs, weights):
             f"a mean image was given ({mean_image}) but the series have their mean already: "
             "a mean image belongs to residuals only"
         )
-    values, header = load_volume(Path(mean_image))
-    check_same_grid(header, read_header(Path(mask)), "mean image")
-    return np.asarray(values, dtype=np.float64)[load_mask(Path(mask))]
+    where = load_geometry(Path(mask))
+    where.check(Path(mean_image), "mean image")
+    values = where.read_maps(Path(mean_image))
+    if values.shape[1] != 1:
+        raise ValueError(f"{mean_image} has {values.shape[1]} volumes: one is needed")
+    return values[:, 0].astype(np.float64)

@@ -103,7 +103,7 @@ def ReconstructionError(
     warnings = gain_warnings(ours, pca, scheme, data.latent_dim, int(test.sum()))
     return (
         write_table(cwd / "metrics.tsv", rows),
-        save_map(cwd / "mse.nii.gz", table["cvae"].voxel, data.scaling, mask),
+        save_map(cwd / "mse", table["cvae"].voxel, data.scaling, mask),
         write_table(cwd / "emse.tsv", by_frame),
         write_json(cwd / "warnings.json", warnings),
     )

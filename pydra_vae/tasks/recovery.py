@@ -46,15 +46,15 @@ def Recovery(
     import numpy as np
 
     from pydra_vae.bids.tables import write_table
-    from pydra_vae.images.volumes import extract, load_mask
+    from pydra_vae.images.geometry import load_geometry
     from pydra_vae.stats.recovery import correlation_with
     from pydra_vae.tasks._maps import save_map
     from pydra_vae.tasks._measured import Measured
 
     cwd = Path.cwd()
     data = Measured.load(scaled, reconstruction, scaling, frames, controls)
-    scale, voxels = data.scaling, load_mask(Path(mask))
-    clean = np.hstack([extract(Path(path), voxels)[scale.kept] for path in truth])
+    scale, voxels = data.scaling, load_geometry(Path(mask))
+    clean = np.hstack([voxels.extract(Path(path))[scale.kept] for path in truth])
 
     def correlation(model):
         series, transform = (data.x, model) if callable(model) else (model, None)
@@ -72,4 +72,4 @@ def Recovery(
         for name, r in found.items()
     ]
     gained = found["cvae"] - found["input"]
-    return write_table(cwd / "recovery.tsv", rows), save_map(cwd / "recovery.nii.gz", gained, scale, mask)
+    return write_table(cwd / "recovery.tsv", rows), save_map(cwd / "recovery", gained, scale, mask)

@@ -100,7 +100,7 @@ def Tsnr(
     return (
         write_table(cwd / "tsnr.tsv", rows),
         write_table(cwd / "tsnr_parcels.tsv", _by_parcel(parcels, table, before, after)),
-        *(save_map(cwd / f"tsnr_{name}.nii.gz", m, scale, mask) for name, m in maps.items()),
+        *(save_map(cwd / f"tsnr_{name}", m, scale, mask) for name, m in maps.items()),
         write_json(cwd / "warnings.json", warnings),
     )
 

@@ -23,20 +23,20 @@ def WriteLatentMaps(latents: File, scaling: File, mask: File):
     Returns
     -------
     maps : file
-        4-D image, one volume a latent; 0 outside the mask and in voxels that could not be used.
+        4-D image, one volume a latent, or a dscalar.nii, one map a latent; 0 outside the mask and in voxels that
+        could not be used.
     """
     import numpy as np
 
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.images.volumes import load_mask, save_series
+    from pydra_vae.images.geometry import load_geometry
     from pydra_vae.stats.normalise import Scaling
 
     values = np.load(Path(latents))
     kept = Scaling.load(Path(scaling))
     _check_rows(values, kept, latents)
     rows = kept.unmask(values.astype(np.float32))
-    mask = Path(mask)
-    return save_series(Path.cwd() / "latents.nii.gz", rows, load_mask(mask), like=read_header(mask))
+    names = [f"z{dimension + 1}" for dimension in range(rows.shape[1])]
+    return load_geometry(Path(mask)).write_maps(Path.cwd() / "latents", rows, names)
 
 
 @step(outputs={"denoised": File})
@@ -82,19 +82,18 @@ def WriteDenoised(
     Returns
     -------
     denoised : file
-        4-D float32 image with the frames, geometry and repetition time of `bold`; 0 outside the
-        mask. Censored frames hold the reconstruction of their interpolated input.
+        4-D float32 image (or dtseries.nii) with the frames, geometry and repetition time of `bold`; 0 outside
+        the mask. Censored frames hold the reconstruction of their interpolated input.
     """
     import numpy as np
     import pandas as pd
 
-    from pydra_vae.images.headers import read_header
-    from pydra_vae.images.volumes import load_mask, save_series
+    from pydra_vae.images.geometry import load_geometry, read_bold_header
     from pydra_vae.stats.chunks import row_chunks
     from pydra_vae.stats.normalise import Scaling
     from pydra_vae.stats.normalise import restore_mean as with_means
 
-    header = read_header(Path(bold))
+    header = read_bold_header(Path(bold))
     back = Scaling.load(Path(scaling))
     decoded, encoded = (np.load(Path(path), mmap_mode="r") for path in (reconstruction, scaled))
     rows = np.array(np.load(Path(series), mmap_mode="r"), np.float32)
@@ -114,9 +113,7 @@ def WriteDenoised(
         if restore_mean:
             chunk = with_means(chunk, encoded[part], weights)
         rows[kept[part]] = back.invert(chunk[:, columns], rows=part, run=run_index)
-    return save_series(
-        Path.cwd() / "denoised.nii.gz", rows, load_mask(Path(mask), header), like=header, t_r=header.t_r or t_r
-    )
+    return load_geometry(Path(mask)).write_series(Path.cwd() / "denoised", rows, Path(bold), header.t_r or t_r)
 
 
 def _check_rows(values, scaling, path) -> None:
