@@ -11,7 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from pydra_vae import __version__
-from pydra_vae.bids.derivatives import check_output, check_work, dataset_label, write_dataset_description
+from pydra_vae.bids.dataset import describe_dataset
+from pydra_vae.bids.derivatives import check_output, check_work, dataset_label
+from pydra_vae.bids.filters import read_filters
 from pydra_vae.bids.plan import SubjectPlan, plan_subjects
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options.finn import chosen_analyses, finn_parser
@@ -33,6 +35,7 @@ from pydra_vae.workflows.finn_parts import latent_dim_of
 from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
 from pydra_vae.workflows.finn_science import SubjectScience
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
+from pydra_vae.workflows.repeat import Repeat, repeat_of
 
 RECIPE = "finn"
 
@@ -43,6 +46,7 @@ def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
     options = parser.parse_args(argv)
     if options.derivatives is not None and (options.output is None or options.analysis_level is None):
         parser.error("DERIVATIVES, OUTPUT and participant or group belong together (or none of them, for the demo)")
+    repeat = repeat_of(parser, options, argv, RECIPE, options.analysis_level or "demo")
 
     def body(console: Console) -> int:
         if options.derivatives is None:
@@ -52,8 +56,8 @@ def run_finn(argv: list[str] | None = None, prog: str | None = None) -> int:
         if options.analysis_level == "group":
             check_output(options.output, options.derivatives, create=False)
             check_work(work_dir(options), options.derivatives, options.output)
-            return run_group(options.derivatives, options.output, options, console)
-        return participant(options, console)
+            return run_group(options.derivatives, options.output, options, console, repeat)
+        return participant(options, console, repeat=repeat)
 
     return program(RECIPE, body)
 
@@ -62,8 +66,23 @@ def participant(
     options: argparse.Namespace,
     console: Console,
     truth: Callable[[SubjectPlan], dict[str, Any]] | None = None,
+    repeat: Repeat | None = None,
 ) -> int:
-    """Plan, run and deliver every subject; one that fails does not keep the others from it."""
+    """Plan, run and deliver every subject; one that fails does not keep the others from it.
+
+    Parameters
+    ----------
+    options : Namespace
+    console : Console
+    truth : callable, optional
+        Of a subject's plan, the files of what was planted.
+    repeat : Repeat, optional
+        Written beside the outputs before anything runs.
+
+    Returns
+    -------
+    status : int
+    """
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
     check_device(options.device)
     check_work(work_dir(options), options.derivatives, output)
@@ -83,6 +102,7 @@ def participant(
         task_id=options.task_id,
         run=options.run,
         space=options.space,
+        only=read_filters(options.bids_filter_file)["bold"],
         **{name: getattr(options, name) for name in ("res", "echo", "rec", "acq", "part", "prefix")},
     )
     analyses = chosen_analyses(options.analyses, "participant")
@@ -102,7 +122,9 @@ def participant(
     for plan in plans:
         science_inputs(plan, options)  # refuses what is missing before anything is computed
     dataset = {dataset_label(options.derivatives): options.derivatives}
-    write_dataset_description(output, "pydra_vae: latent spaces of BOLD series", dataset)
+    describe_dataset(output, "finn", dataset)
+    if repeat is not None:
+        repeat.write(output)
     parameters = all_parameters(options)
     sources = [path for path in (options.mean_image, options.model) if path is not None]
     delivery = {plan.label: Delivery(plan, output, options.derivatives, parameters, sources) for plan in plans}

@@ -15,7 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pydra_vae.bids.derivatives import dataset_label, write_dataset_description
+from pydra_vae.bids.dataset import check_recipe, describe_dataset
+from pydra_vae.bids.derivatives import dataset_label
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.surface_files import template_surfaces
 from pydra_vae.tasks.fit_surface_pca import FitSurfacePca
@@ -63,6 +64,7 @@ class Study(Passes):
 
     def run(self, report: Mapping[str, Any], problems: Mapping[str, str]) -> int:
         """All passes; returns the exit status."""
+        check_recipe(self.output, RECIPE)
         self.note(problems)
         for part in (self._region, self._recordings, self._shared):
             if not part():
@@ -284,7 +286,7 @@ class Study(Passes):
 
     def _delivery(self) -> Delivery:
         dataset = {dataset_label(self.options.data): self.options.data}
-        write_dataset_description(self.output, "pydra_vae: latent factors of cortical surface series", dataset)
+        describe_dataset(self.output, "motor", dataset)
         return Delivery(self.output, self.options.data, self.recordings, self.region, all_parameters(self.options))
 
     def _compare(self, models: Mapping[str, tuple[Vae | Decomposition, Any]], report: Mapping[str, Any]) -> None:

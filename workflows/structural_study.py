@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pydra_vae.bids.derivatives import write_dataset_description
+from pydra_vae.bids.dataset import check_recipe, describe_dataset
 from pydra_vae.bids.plan import labels_beside
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.tasks.covariates import Covariates
@@ -101,6 +101,7 @@ class Study(Trials):
 
     def run(self, report: Mapping[str, Any]) -> int:
         """All passes; returns the exit status."""
+        check_recipe(self.output, RECIPE)
         self.note(self.found.problems)
         for part in (self._images, self._shared, self.search, self._models) if self.found.volumes else ():
             if not part():
@@ -334,7 +335,7 @@ class Study(Trials):
 
     def _delivery(self) -> Delivery:
         datasets = datasets_read([self.options.data, self.options.bold, self.options.second_data])
-        write_dataset_description(self.output, "pydra_vae: latents of brain volumes", datasets)
+        describe_dataset(self.output, "structural", datasets)
         given = all_parameters(self.options)
         bolds = [path for runs in self.networks.values() for path in runs.bolds]
         return Delivery(self.output, datasets, self.found.volumes, given, self.found.tables, bolds)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.bids.files import InputError
-from pydra_vae.bids.sidecars import versions, write_json
+from pydra_vae.bids.sidecars import TEMPLATEFLOW, versions, write_json
 from pydra_vae.images.streams import replacing
 
 GENERATOR = "pydra_vae"
-BIDS_VERSION = "1.9.0"
+BIDS_VERSION = "1.11.1"
 
 
 def check_output(output: Path, derivatives: Path | None = None, create: bool = True) -> Path:
@@ -92,7 +92,7 @@ def check_work(work: Path, derivatives: Path, output: Path) -> Path:
 def write_dataset_description(
     output: Path, name: str, sources: Mapping[str, Path] | None = None, **fields: Any
 ) -> bool:
-    """Write dataset_description.json of the output.
+    """Write dataset_description.json of the output; fields that others put there, such as Authors, stay.
 
     Parameters
     ----------
@@ -115,19 +115,19 @@ def write_dataset_description(
         If the folder holds a dataset that another program made.
     """
     path = Path(output) / "dataset_description.json"
-    _refuse_others(path)
+    refuse_others(path)
     links = {label: Path(folder).absolute().as_uri() for label, folder in (sources or {}).items()}
     content: dict[str, Any] = {
         "Name": name,
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": GENERATOR, "Version": versions(["pydra-vae"]).get("pydra-vae", "unknown")}],
+        "GeneratedBy": [{"Name": GENERATOR, "Version": generator_version()}],
         **fields,
     }
     if links:
         content["SourceDatasets"] = [_source(Path(folder)) for folder in (sources or {}).values()]
-        content["DatasetLinks"] = links
-    return write_json(path, content)
+    content["DatasetLinks"] = links | {"templateflow": TEMPLATEFLOW}
+    return write_json(path, read_description(path) | content)
 
 
 def dataset_label(derivatives: Path) -> str:
@@ -194,7 +194,18 @@ def _umask() -> int:
     return mask
 
 
-def _refuse_others(path: Path) -> None:
+def generator_version() -> str:
+    """Version of this package."""
+    return versions(["pydra-vae"]).get("pydra-vae", "unknown")
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Content of a dataset_description.json that is ours, or nothing where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def refuse_others(path: Path) -> None:
+    """Raise InputError if a dataset_description.json is of another program."""
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
         makers = [str(maker.get("Name")) for maker in there.get("GeneratedBy") or [{}]]

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pydra_vae.images.atlases import home
 from pydra_vae.images.streams import writing
 
+TEMPLATEFLOW = "https://templateflow.s3.amazonaws.com"
 SOFTWARE = ("pydra-vae", "pydra", "torch", "numpy", "scipy", "scikit-learn", "nibabel", "nilearn", "templateflow")
 
 
@@ -86,13 +88,13 @@ def sidecar(
         Ready for JSON: paths as text, arrays as lists, NaN and infinity as null.
     """
     content: dict[str, Any] = {"Description": description}
-    uris = [bids_uri(path, datasets or {}) for path in sources]
+    uris = [bids_uri(path, {"templateflow": home(), **(datasets or {})}) for path in sources]
     if uris:
         content["Sources"] = uris
     content |= {key: value for key, value in fields.items() if value is not None}
     if parameters:
         content["Parameters"] = dict(parameters)
-    content["SoftwareVersions"] = versions()
+    content["PackageVersions"] = versions()  # BIDS' SoftwareVersions is the scanner's
     return plain(content)
 
 

@@ -146,7 +146,7 @@ def test_sidecar_content(tmp_path):
     assert content["Parameters"] == {"seed": 3, "loss": None}
     assert content["RepetitionTime"] == 2.0
     assert "Units" not in content
-    assert {"pydra-vae", "pydra", "torch", "nilearn"} <= content["SoftwareVersions"].keys()
+    assert {"pydra-vae", "pydra", "torch", "nilearn"} <= content["PackageVersions"].keys()
     assert write_json(tmp_path / "x.json", content)
     assert not write_json(tmp_path / "x.json", content)
     assert json.loads((tmp_path / "x.json").read_text()) == content
