@@ -88,3 +88,36 @@ def _distances(shape, extent, voxel_mm) -> np.ndarray:
         offset[offset >= extent[axis]] = np.inf
         squares.append((offset * voxel_mm[axis]) ** 2)
     return np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
+
+
+def correlation_length_along(
+    x: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray, spacing: float
+) -> np.ndarray:
+    """The same where distances are not those of a grid: pairs of rows and how far apart they are.
+
+    Parameters
+    ----------
+    x : (K, n) array
+        Maps of K places, in columns.
+    first, second : (P,) int arrays
+        Rows of each pair.
+    distance : (P,) array
+        In mm, such as along a surface.
+    spacing : float
+        Distance of neighbouring places in mm; bins are as wide as half of it.
+
+    Returns
+    -------
+    length : (n,) float64 array
+        In mm; NaN for a constant map, and where no pair is so far apart that the autocorrelation has fallen to 1/e.
+    """
+    z = standardised(x)
+    number = np.round(np.asarray(distance, float) / (spacing / 2)).astype(int)
+    at = np.unique(number, return_inverse=True)[1]
+    count = np.bincount(at)
+    middle = np.r_[0.0, np.bincount(at, distance) / count]
+    found = []
+    for column in z.T:
+        r = np.bincount(at, column[first] * column[second]) / count
+        found.append(_first_below(middle, np.r_[1.0, r]))
+    return np.array(found)

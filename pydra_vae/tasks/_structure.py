@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pydra_vae.stats.chunks import row_chunks
-from pydra_vae.stats.correlogram import correlation_length
 from pydra_vae.stats.dimension import participation_ratio, sample_rows, twonn
-from pydra_vae.stats.moran import morans_i, neighbours, permuted_morans_i
+from pydra_vae.stats.moran import morans_i, permuted_morans_i
 from pydra_vae.tasks._io import load_array
 
 SMALL = 0.3  # "all below 0.3" in Singla et al.
@@ -67,11 +66,14 @@ def correlation_rows(name: str, z: np.ndarray):
     return pd.DataFrame({"space": name, "first": first + 1, "second": second + 1, "r": _pairs(z)})
 
 
-def smoothness_rows(maps: dict[str, np.ndarray], space, n_null: int, seed: int):
-    """DataFrame: one row a map of each space, in the columns of LatentStructure's `dimensions`."""
+def smoothness_rows(maps: dict[str, np.ndarray], beside, n_null: int, seed: int):
+    """DataFrame: one row a map of each space, in the columns of LatentStructure's `dimensions`.
+
+    `beside` is `_neighbours.Neighbours`: which rows touch, and how far a map reaches.
+    """
     import pandas as pd
 
-    weights = neighbours(space.ijk)
+    weights = beside.weights()
     tables = []
     for name, z in maps.items():
         found, null = morans_i(z, weights), permuted_morans_i(z, weights, n_null, np.random.default_rng(seed))
@@ -84,7 +86,7 @@ def smoothness_rows(maps: dict[str, np.ndarray], space, n_null: int, seed: int):
             "morans_i_null_mean": null.mean(axis=0),
             "morans_i_null_sd": null.std(axis=0),
             "p": np.where(np.isfinite(found), p, np.nan),
-            "correlation_length_mm": correlation_length(z, space.ijk, space.voxel_mm),
+            "correlation_length_mm": beside.correlation_length(z),
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables)

@@ -67,7 +67,6 @@ def FindOutliers(
         NIfTI map of the combined score.
     """
     import numpy as np
-    import pandas as pd
 
     from pydra_vae.bids.tables import read_table, write_table
     from pydra_vae.stats import outliers as scores
@@ -113,7 +112,7 @@ def FindOutliers(
     rows = _rows("voxel", of_voxels, planted_voxels, np.full(len(z[""]), True), seed)
     rows += _rows("frame", of_frames, planted_frames, used, seed)
     named = {"score": "combined", "error": "error", "density": "density"}
-    voxel_table = pd.DataFrame(place.ijk, columns=["i", "j", "k"]).assign(
+    voxel_table = place.places().assign(
         **{column: of_voxels[name] for column, name in named.items()}, planted=planted_voxels
     )
     frame_table = table[["run", "frame"]].assign(

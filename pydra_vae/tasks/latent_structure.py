@@ -20,6 +20,7 @@ def LatentStructure(
     n_points: int = 4000,
     n_null: int = 199,
     seed: int = 0,
+    surfaces: list[File] | None = None,
 ):
     """Describe the latent space, beside PCA, diffusion gradients, the raw series and surrogates.
 
@@ -47,6 +48,8 @@ def LatentStructure(
         Random orders of the voxels for the null of Moran's I.
     seed : int
         Of all draws.
+    surfaces : list of file, optional
+        Left and right surface of the data's mesh; needed for grayordinates.
 
     Returns
     -------
@@ -59,14 +62,16 @@ def LatentStructure(
     correlations : file
         TSV: space, first, second (from 1), r.
     dimensions : file
-        TSV, one row a map: standard deviation, Moran's I of face neighbours with mean and standard deviation
-        after the voxels were shuffled, one-sided p (at least 1/(n_null + 1)), distance in mm at which the
-        autocorrelation falls to 1/e. "raw": single frames, evenly spaced, after each voxel's mean was removed.
+        TSV, one row a map: standard deviation, Moran's I of face neighbours (of vertices: along the mesh) with mean
+        and standard deviation after the voxels were shuffled, one-sided p (at least 1/(n_null + 1)), distance in mm
+        at which the autocorrelation falls to 1/e (of vertices: along the surface, subcortical voxels left out).
+        "raw": single frames, evenly spaced, after each voxel's mean was removed.
     """
     import pandas as pd
 
     from pydra_vae.bids.tables import write_table
     from pydra_vae.tasks import _io, _structure
+    from pydra_vae.tasks._neighbours import Neighbours
     from pydra_vae.tasks._space import Space
 
     cwd, space = Path.cwd(), Space.load(voxels, scaling, mask)
@@ -84,5 +89,7 @@ def LatentStructure(
     return (
         write_table(cwd / "structure.tsv", pd.DataFrame(structure).astype({"n_points": "Int64"})),
         write_table(cwd / "correlations.tsv", pairs),
-        write_table(cwd / "dimensions.tsv", _structure.smoothness_rows(maps, space, n_null, seed)),
+        write_table(
+            cwd / "dimensions.tsv", _structure.smoothness_rows(maps, Neighbours.of(space, surfaces, seed), n_null, seed)
+        ),
     )
