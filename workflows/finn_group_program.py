@@ -35,6 +35,7 @@ from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
 from pydra_vae.workflows.finn_inputs import check_choices
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
 from pydra_vae.workflows.program import running, say
+from pydra_vae.workflows.repeat import Repeat
 
 
 def run_group(
@@ -42,6 +43,7 @@ def run_group(
     output: Path,
     options: argparse.Namespace,
     console: Console,
+    repeat: Repeat | None = None,
     **report: Any,
 ) -> int:
     """Analyse the group and write its tables and report into the output folder; returns the exit status."""
@@ -65,6 +67,8 @@ def run_group(
         print("\n".join(f"writes {shared_target(output, kind)}" for kind in kinds), end="\n" if kinds else "")
         print("nothing was run (--dry-run)")
         return 1 if problems else 0
+    if repeat is not None:
+        repeat.write(output)
     how = running(options, console)
     across: dict[str, Any] = {}
     outcomes: list[Outcome] = []

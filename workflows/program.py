@@ -69,6 +69,34 @@ def n_procs(options: argparse.Namespace) -> int:
     return options.n_procs or min(cores, MAX_PROCS)
 
 
+def within_memory(options: argparse.Namespace, cost: Any, console: Console, recipe: str) -> None:
+    """Run as many processes side by side as fit into ``--mem``; said where that is fewer than wanted.
+
+    Parameters
+    ----------
+    options : Namespace
+        Its ``n_procs`` is set.
+    cost : costs.Cost
+        Knows what a process needs.
+    console : Console
+    recipe : str
+    """
+    if options.mem_gb is None:
+        return
+    wanted = n_procs(options)
+    options.n_procs = cost.processes(wanted, options.mem_gb * 1e9)
+    if options.n_procs < wanted:
+        need, room = cost.process / 1e9, options.mem_gb
+        enough = "" if need <= room else "; even one may need more than that"
+        say(
+            console,
+            recipe,
+            f"{options.n_procs} process(es) side by side instead of {wanted}: one may need {need:.1f} GB of the "
+            f"{room:g} GB of --mem{enough}",
+            "yellow",
+        )
+
+
 def work_dir(options: argparse.Namespace) -> Path:
     """Where steps are cached; as with fMRIPrep, ``work`` under the current folder by default."""
     return (options.work_dir or Path("work")).absolute()

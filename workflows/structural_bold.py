@@ -10,6 +10,7 @@ from typing import Any
 
 from pydra_vae.bids.common_space import check_networks
 from pydra_vae.bids.files import InputError, index, is_preprocessed
+from pydra_vae.bids.filters import read_filters
 from pydra_vae.bids.people import listing
 from pydra_vae.bids.plan import SubjectPlan, labels_beside, plan_subjects
 from pydra_vae.workflows.structural_inputs import given_options
@@ -74,6 +75,7 @@ def find_bold(options: argparse.Namespace, labels: Path | None = None) -> tuple[
         participant_label=wanted,
         session_label=options.session_label,
         task_id=options.task_id,
+        only=read_filters(options.bids_filter_file)["bold"],
     )
     if not plans:
         raise InputError("\n".join(problems.values()))

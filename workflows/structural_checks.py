@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydra_vae.bids.common_space import check_given
 from pydra_vae.bids.files import InputError
+from pydra_vae.bids.filters import read_filters
 from pydra_vae.bids.people import listing
 from pydra_vae.bids.volumes import Volume, check_grids, find_covariates, find_volumes
 from pydra_vae.tasks._recordings import Split
@@ -118,6 +119,7 @@ def plan(options: argparse.Namespace) -> Plan:
         space=options.space,
         res=options.res,
         filters=dict(options.filter or ()),
+        only=read_filters(options.bids_filter_file),
     )
     grid = check_grids(volumes, options.grid, options.resolution)
     check_enough([volume.person for volume in volumes], options)
@@ -192,7 +194,11 @@ def _find_second(found: Plan, options: argparse.Namespace) -> None:
     source = options.second_data or options.data
     try:
         second, problems = find_volumes(
-            source, space=options.space, participant_label=options.participant_label, filters=dict(options.second)
+            source,
+            space=options.space,
+            participant_label=options.participant_label,
+            filters=dict(options.second),
+            only=read_filters(options.bids_filter_file),
         )
     except InputError as error:
         raise InputError(f"--second: {str(error).replace('--filter', '--second')}") from error

@@ -15,11 +15,17 @@ from pydra_vae.engine.runner import run
 from pydra_vae.options.structural import structural_parser
 from pydra_vae.tasks.fetch_oasis import FetchOasis
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
+from pydra_vae.workflows.repeat import Repeat, repeat_of
 from pydra_vae.workflows.structural_bold import BoldRuns, find_bold, why_no_template
 from pydra_vae.workflows.structural_checks import OASIS, Plan, check_files, plan
 from pydra_vae.workflows.structural_inputs import chosen_analyses
 from pydra_vae.workflows.structural_outputs import targets
 from pydra_vae.workflows.structural_study import RECIPE, Study
+
+ONE_LEVEL = (
+    "there is no participant level: a VAE of volumes is fitted to all persons together; leave the level out, or say "
+    "group (--participant-label chooses persons)"
+)
 
 
 def run_structural(argv: list[str] | None = None, prog: str | None = None) -> int:
@@ -28,13 +34,16 @@ def run_structural(argv: list[str] | None = None, prog: str | None = None) -> in
     options = parser.parse_args(argv)
     if options.data is not None and options.output is None:
         parser.error("DATA and OUTPUT belong together (or neither, for the demo)")
+    if options.analysis_level == "participant":
+        parser.error(ONE_LEVEL)
+    repeat = repeat_of(parser, options, argv, RECIPE, "group")
 
     def body(console: Console) -> int:
         if options.data is None:
             from pydra_vae.workflows.structural_demo import demo
 
             return demo(options, console)
-        return study(options, console)
+        return study(options, console, repeat=repeat)
 
     return program(RECIPE, body)
 
@@ -44,6 +53,7 @@ def study(
     console: Console,
     truth: Path | None = None,
     network_labels: Path | None = None,
+    repeat: Repeat | None = None,
     **report: Any,
 ) -> int:
     """Plan, run and deliver a study; returns the exit status.
@@ -56,6 +66,8 @@ def study(
         Table of planted factors, one row an image.
     network_labels : Path, optional
         Names of the networks of ``--networks-atlas``; the table beside it by default.
+    repeat : Repeat, optional
+        Written beside the outputs before anything runs.
     **report
         Further inputs of StructuralReport.
     """
@@ -86,6 +98,8 @@ def study(
     if options.dry_run:
         _say_plan(found, running_study, networks)
         return 1 if found.problems else 0
+    if repeat is not None:
+        repeat.write(output)
     return running_study.run(report)
 
 

@@ -88,7 +88,7 @@ def test_a_bad_filter_is_named(given, tmp_path, content, message):
 
 
 def test_a_filter_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="none.json: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"none.json: cannot be read: No such file"):
         read_filters(tmp_path / "none.json")
 
 
@@ -114,12 +114,12 @@ def test_recordings_of_both_layouts(tmp_path, given):
         dense_run(fmriprep, "01", f"task-motor{acq}", sidecar={"RepetitionTime": 0.72})
     only = given({"bold": {"subject": "101", "direction": "LR"}})["bold"]
     assert recording_labels(find_recordings(hcp, only=only)) == ["sub-101"]
-    with pytest.raises(InputError, match="allows no recording in .*; the first of 2 has sub=100, task=motor"):
+    with pytest.raises(InputError, match=r"allows no recording in .*; the first of 2 has sub=100, task=motor"):
         find_recordings(hcp, only=Filter({"dir": ("AP",)}))
     (one,), problems = find_recordings(fmriprep, only=Filter({"acq": (None,)}))
     assert "acq" not in one.entities
     assert not problems
-    with pytest.raises(InputError, match="allows no recording of task motor in .*; found were\n  sub-01_"):
+    with pytest.raises(InputError, match=r"allows no recording of task motor in .*; found were\n  sub-01_"):
         find_recordings(fmriprep, only=Filter({"acq": ("other",)}))
 
 
@@ -131,5 +131,5 @@ def test_maps_and_tables(tmp_path, given):
         find_volumes(root, only={"t1w": Filter({"run": ("*",)})})
     table = tmp_path / "maps.tsv"
     table.write_text(f"participant_id\tpath\nsub-01\t{image(tmp_path / 'a.nii.gz')}\n")
-    with pytest.raises(InputError, match="maps.tsv is a table, whose images have no entities to choose by"):
+    with pytest.raises(InputError, match=r"maps.tsv is a table, whose images have no entities to choose by"):
         find_volumes(table, only=filters)
