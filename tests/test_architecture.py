@@ -24,14 +24,15 @@ MAY_IMPORT = {
     "_estimators_base": {"training"},
     "simulate": {"images", "stats", "surface"},
     "bids": {"images"},
-    "fetch": set(),
+    "downloads": {"bids"},
+    "fetch": {"downloads", "options"},
     "reports": ARRAYS | {"bids"},
     "engine": set(),
     "tasks": ARRAYS | {"models", "training", "bids", "fetch", "reports", "engine"},
     "interfaces": {"tasks", "engine"},
     "options": set(),
     "workflows": {"engine", "bids", "tasks", "interfaces", "options"},
-    "cli": {"workflows"},
+    "cli": {"workflows", "fetch"},
 }
 # Heavy libraries that a layer must not need at all.
 FORBIDDEN = {
@@ -43,6 +44,7 @@ FORBIDDEN = {
     "bids": {"torch", "pydra", "nipype"},
     "reports": {"torch", "pydra", "nipype"},
     "engine": {"nibabel", "nilearn", "sklearn"},
+    "downloads": {"torch", "nibabel", "nilearn", "pydra", "nipype", "numpy"},
     "options": {"torch", "nilearn", "matplotlib", "pydra", "nipype", "numpy"},
     "workflows": {"torch", "nilearn", "matplotlib"},
 }
