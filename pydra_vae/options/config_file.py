@@ -56,8 +56,25 @@ def keys(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     for action in parser._actions:
         if not action.option_strings:
             name = action.dest.replace("_", "-")
-            found |= {name: action, ALIASES.get(name, name): action}
+            found |= {ALIASES.get(name, name): action, name: action}
     return {name: action for name, action in found.items() if name not in NO_KEYS and action.dest not in NO_KEYS}
+
+
+def make_absolute(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Name the files of options by their absolute paths, so that sidecars and a repeated run say the same.
+
+    What is not there stays as it was typed, for the message.
+    """
+    for action in parser._actions:
+        value = getattr(options, action.dest, None)
+        if action.option_strings and value is not None and (action.type is Path or action.dest in NAMES_OR_FILES):
+            made = [_absolute(item) for item in (value if isinstance(value, list) else [value])]
+            setattr(options, action.dest, made if isinstance(value, list) else made[0])
+
+
+def _absolute(path: Any) -> Any:
+    there = path.exists() if isinstance(path, Path) else Path(path).is_file()  # a folder may bear an atlas' name
+    return type(path)(os.path.abspath(path)) if there else path
 
 
 def own_defaults(parser: argparse.ArgumentParser) -> dict[argparse.Action, Any]:

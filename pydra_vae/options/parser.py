@@ -47,7 +47,9 @@ class Parser(argparse.ArgumentParser):
         known, _ = config.parse_known_args(args)
         if known.config:
             config_file.use(self, Path(known.config))
-        return super().parse_known_args(args, namespace)
+        namespace, unknown = super().parse_known_args(args, namespace)
+        config_file.make_absolute(self, namespace)
+        return namespace, unknown
 
     def _positionals_first(self, args: list[str]) -> list[str]:
         """Take DERIVATIVES, OUTPUT and LEVEL wherever they stand, even after ``--participant-label 01 02``.
