@@ -33,10 +33,11 @@ class BidsFile:
         return Path(self.folder, self.name)
 
 
-def index(derivatives: Path) -> list[BidsFile]:
+def index(derivatives: Path, surfaces: bool = False) -> list[BidsFile]:
     """List the files of all subjects: each folder is scanned once, no file is opened.
 
-    Read are the folder itself, ``sub-*``, ``ses-*``, ``anat`` and ``func``.
+    Read are the folder itself, ``sub-*``, ``ses-*``, ``anat`` and ``func``. With `surfaces`, BOLD series on the surface
+    will do where there are no volumes.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def index(derivatives: Path) -> list[BidsFile]:
         If the folder is not there, holds no subject, or no preprocessed BOLD at all.
     """
     files = scan(derivatives)
-    if not any(map(is_preprocessed, files)):
+    if not any(is_preprocessed(file) or (surfaces and is_surface_bold(file)) for file in files):
         raise InputError(_not_derivatives(Path(derivatives)))
     return files
 
@@ -78,6 +79,16 @@ def scan(derivatives: Path) -> list[BidsFile]:
 def is_preprocessed(file: BidsFile) -> bool:
     """Whether it is a volumetric, preprocessed BOLD series."""
     return file.suffix == "bold" and file.entities.get("desc") == "preproc" and file.extension in (".nii.gz", ".nii")
+
+
+def is_surface_bold(file: BidsFile) -> bool:
+    """Whether it is a preprocessed BOLD series on the surface: a dtseries, or one hemisphere's func.gii."""
+    plain = file.extension.removesuffix(".gz")
+    return (
+        file.suffix == "bold"
+        and file.entities.get("desc") in (None, "preproc")
+        and (plain == ".dtseries.nii" or (plain == ".func.gii" and "hemi" in file.entities))
+    )
 
 
 def _scan(folder: str, files: list[BidsFile], starts: tuple[str, ...]) -> list[str]:

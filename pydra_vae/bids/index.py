@@ -3,6 +3,8 @@
 What is chosen, and what is never mixed:
 
 - only volumes with ``desc-preproc``; the space asked for, else MNI152NLin2009cAsym, else the only one;
+- series on the surface (a dtseries, or the func.gii of both hemispheres) where their space is asked for, or where
+  there are no volumes;
 - runs of one task are joined in natural order (run 2 before run 10); tasks only on request, in the
   order given; ``dir`` and ``chunk`` tell runs apart;
 - files that differ in another way (echo, res, rec, den, acq, part, text that is no entity, …) are
@@ -20,6 +22,7 @@ from pydra_vae.bids.files import BidsFile, InputError, index, is_preprocessed
 from pydra_vae.bids.filters import EVERYTHING, Filter
 from pydra_vae.bids.names import natural_key, same_value
 from pydra_vae.bids.runs import Run, with_companions
+from pydra_vae.bids.surface_runs import is_surface_bold, surface_runs
 
 __all__ = ["DEFAULT_SPACE", "BidsFile", "InputError", "Run", "find_runs", "index", "select_runs"]
 
@@ -69,6 +72,7 @@ def select_runs(
     res: str | None = None,
     echo: str | None = None,
     only: Filter = EVERYTHING,
+    surfaces: bool = False,
     **entities: str | None,
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
     """Choose runs from an index; a subject for which that fails does not keep the others from it.
@@ -91,6 +95,8 @@ def select_runs(
         Values of these entities; ``none`` for the files without it.
     only : Filter
         What names must have beside that (``--bids-filter-file``).
+    surfaces : bool
+        Whether series on the surface may be chosen.
     **entities : str, optional
         Any other entity (``rec``, ``acq``, ``den``, …), or ``prefix``.
 
@@ -109,7 +115,11 @@ def select_runs(
     files = list(files)
     subjects = _by_subject(files)
     wanted = known_labels("participant", participant_label, "sub-", subjects, derivatives)
-    sessions = {f.entities["ses"] for f in files if "ses" in f.entities and is_preprocessed(f)}
+    sessions = {
+        f.entities["ses"]
+        for f in files
+        if "ses" in f.entities and (is_preprocessed(f) or (surfaces and is_surface_bold(f)))
+    }
     wanted_sessions = known_labels("session", session_label, "ses-", sessions, derivatives)
     exact = {"res": res, "echo": echo, **entities}
     exact = {key: str(value) for key, value in exact.items() if value is not None}
@@ -117,7 +127,7 @@ def select_runs(
     runs, problems = {}, {}
     for subject in wanted:
         own = subjects[subject]
-        bolds = [f for f in own if is_preprocessed(f)]
+        bolds = _candidates(own, space, surfaces)
         by_session: dict[str | None, list[BidsFile]] = {}
         for file in filter(lambda file: only.allows(file.entities), bolds):
             by_session.setdefault(file.entities.get("ses"), []).append(file)
@@ -128,11 +138,23 @@ def select_runs(
             found = by_session.get(session, [])
             try:
                 chosen = _choose(found, bolds, task_id, run, space, exact)
+                runs[label] = [with_companions(file, own, shared) for file in chosen]
             except InputError as error:
                 problems[label] = f"{label}: {error}"
-                continue
-            runs[label] = [with_companions(file, own, shared) for file in chosen]
     return runs, problems
+
+
+def _candidates(own: Sequence[BidsFile], space: str | None, surfaces: bool) -> list[BidsFile]:
+    """Volumes; or series on the surface, where there are only these, or only these are in the space asked for."""
+    volumes = [f for f in own if is_preprocessed(f)]
+    on_surface = surface_runs(own) if surfaces else []
+    if not volumes or space is None:
+        return volumes or on_surface
+    wanted = space.removeprefix("space-")
+    there = [any(f.entities.get("space") == wanted for f in found) for found in (volumes, on_surface)]
+    if there == [False, True]:
+        return on_surface
+    return volumes if any(there) else [*volumes, *on_surface]
 
 
 def _by_subject(files: Iterable[BidsFile]) -> dict[str, list[BidsFile]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydra_vae.bids.files import BidsFile, InputError
 from pydra_vae.bids.names import same_value
+from pydra_vae.bids.surface_runs import other_hemisphere, own_surfaces
 
 _IMAGES = (".nii.gz", ".nii")
 
@@ -28,6 +29,10 @@ class Run:
         fMRIPrep's table, and its description.
     events : Path or None
         Table of what happened in the run, where it lies among the derivatives.
+    bold_right : Path or None
+        The right hemisphere's file, where `bold` is the left one of a pair.
+    surfaces : dict of tuple
+        ``pial`` and ``inflated``: the subject's own left and right surface, of a run in ``fsnative``.
     sidecars : tuple of Path
         JSON files that apply, from the dataset's down to the run's own; the last one wins.
     entities : dict of str
@@ -49,7 +54,19 @@ class Run:
     boldref: Path | None = None
     t1w: Path | None = None
     events: Path | None = None
+    bold_right: Path | None = None
+    surfaces: dict[str, tuple[Path, Path]] = field(default_factory=dict, compare=False)
     _metadata: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its image, or the two of a pair."""
+        return (self.bold,) if self.bold_right is None else (self.bold, self.bold_right)
+
+    @property
+    def on_surface(self) -> bool:
+        """Whether it is a dtseries or a pair of func.gii."""
+        return self.bold.name.removesuffix(".gz").endswith((".dtseries.nii", ".gii"))
 
     @property
     def sidecar(self) -> Path | None:
@@ -88,11 +105,11 @@ def with_companions(bold: BidsFile, own: Sequence[BidsFile], shared: Sequence[Bi
     space = bold.entities.get("space")
     in_space = {"suffix": ("mask",), "desc": "brain", "without": ("echo", "part")}
     table = {"desc": "confounds", "suffix": ("timeseries", "regressors"),
-             "without": ("echo", "part", "space", "res", "den", "cohort")}  # fmt: skip
+             "without": ("echo", "part", "space", "res", "den", "cohort", "hemi")}  # fmt: skip
     confounds = _companion(bold, own, **table, extension=(".tsv",))
     return Run(
         bold=bold.path,
-        entities={key: value for key, value in bold.entities.items() if key != "desc"},
+        entities={key: value for key, value in bold.entities.items() if key not in ("desc", "hemi")},
         prefix=bold.prefix,
         space=space,
         mask=_companion(bold, own, **in_space),
@@ -102,6 +119,8 @@ def with_companions(bold: BidsFile, own: Sequence[BidsFile], shared: Sequence[Bi
         sidecars=tuple(_sidecars(bold, [*shared, *own])),
         t1w=_t1w(bold, own),
         events=_companion(bold, own, **table | {"desc": None, "suffix": ("events",)}, extension=(".tsv",)),
+        bold_right=other_hemisphere(bold, own),
+        surfaces=own_surfaces(bold, own),
     )
 
 

@@ -169,7 +169,7 @@ def _schaefer(mesh_sizes: Sequence[int]) -> tuple[Path, ...]:
 
 
 def make_surface_mask(
-    bolds: Sequence[Path],
+    bolds: Sequence[Path | tuple[Path, ...]],
     surfaces: Sequence[Path],
     atlas: Sequence[Path] = (),
     mask_file: Path | None = None,
@@ -178,8 +178,8 @@ def make_surface_mask(
 
     Parameters
     ----------
-    bolds : sequence of Path
-        Dense series; they must have the same grayordinates and TR.
+    bolds : sequence
+        One dense series, or the func.gii of the two hemispheres, a run; they must have the same grayordinates and TR.
     surfaces : (2,) sequence of Path
         Left and right surface of the data's mesh, for the places of vertices.
     atlas : sequence of Path
@@ -192,10 +192,10 @@ def make_surface_mask(
     SurfaceError, ValueError
         If runs, atlas or mask do not fit together, or nothing is left.
     """
-    check_surface_runs(bolds)
-    models = cifti.read_models(bolds[0])
-    for bold in bolds[1:]:
-        check_same_models(cifti.read_models(bold), models, bold, bolds[0], "run")
+    found = check_surface_runs(bolds)
+    first, models = found[0].path, _models_of(found[0])
+    for header in found[1:]:
+        check_same_models(_models_of(header), models, header.path, first, "run")
     parcels, labels = np.zeros(len(models), np.int32), {}
     inside = np.ones(len(models), bool)
     info: dict[str, Any] = {"mask_from": "every grayordinate"}
@@ -206,20 +206,25 @@ def make_surface_mask(
     if mask_file is not None:
         given = load_geometry(mask_file)
         if not hasattr(given, "models"):
-            raise SurfaceError(
-                f"the mask {mask_file} is a volume, but {bolds[0]} is on the surface: give a dscalar.nii"
-            )
-        check_same_models(given.models, models, mask_file, bolds[0], "mask")
+            raise SurfaceError(f"the mask {mask_file} is a volume, but {first} is on the surface: give a dscalar.nii")
+        check_same_models(given.models, models, mask_file, first, "mask")
         inside &= given.inside
         info |= {"mask_from": "atlas and mask file" if atlas else "mask file", "mask": Path(mask_file).name}
     if not inside.any():
-        raise SurfaceError(f"no vertex is left for {bolds[0]}: the atlas and the mask {mask_file} do not overlap")
+        raise SurfaceError(f"no vertex is left for {first}: the atlas and the mask {mask_file} do not overlap")
     parcels, chosen = parcels[inside], models[inside]
     on_mesh = chosen.surface_mask
     info |= {"n_voxels": int(inside.sum()), "n_vertices": int(on_mesh.sum()), "n_subcortical": int((~on_mesh).sum())}
     if atlas:
         info |= _counts(parcels, labels)
     return SurfaceMask(inside, models, parcels, labels, _places(chosen, surfaces), info)
+
+
+def _models_of(header: SurfaceHeader) -> BrainModelAxis:
+    """The grayordinates of a run; of two GIFTI files every vertex."""
+    if header.is_cifti:
+        return cifti.read_models(header.path)
+    return cifti.cortical_models(header.vertices, header.mesh_sizes)
 
 
 def _places(models: BrainModelAxis, surfaces: Sequence[Path]) -> np.ndarray:
