@@ -121,7 +121,7 @@ def answer(pickled: bytes) -> Reply | list[Reply]:
         work, rerun = cloudpickle.loads(pickled)
         return Together(work, rerun).run() if isinstance(work, list) else attempt(work, rerun)
     except BaseException as error:
-        return _failure(Reply(), error)
+        return failure(Reply(), error)
 
 
 def _give_back_memory():
@@ -142,7 +142,7 @@ def attempt(job, rerun: bool) -> Reply:
         if reply.computed:
             results.record_sizes(result.outputs, job.cache_dir)
     except BaseException as error:
-        _failure(reply, error)
+        failure(reply, error)
         _spoil(job)
         write_crash(job, reply.traceback)
     finally:
@@ -151,7 +151,8 @@ def attempt(job, rerun: bool) -> Reply:
     return reply
 
 
-def _failure(reply: Reply, error: BaseException) -> Reply:
+def failure(reply: Reply, error: BaseException) -> Reply:
+    """Fill in an exception."""
     reply.message = "".join(traceback.format_exception_only(error)).strip()
     reply.traceback = _from_the_step_on(error)
     return reply
