@@ -33,11 +33,11 @@ exit status:
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """The program; returns its exit status."""
-    options = _parser(prog).parse_args(argv)
+    options = clean_parser(prog).parse_args(argv)
     return program(COMMAND, lambda console: clean(options, console))
 
 
-def _parser(prog: str | None = None) -> argparse.ArgumentParser:
+def clean_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = Parser(prog=prog, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("work", type=Path, metavar="WORK", help="a recipe's --work-dir")
     parser.add_argument(
