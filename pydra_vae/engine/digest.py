@@ -14,6 +14,7 @@ import importlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -58,6 +59,7 @@ class Closure:
     paths: dict[str, Path] = field(default_factory=dict)
     watched: tuple[str, ...] = ()
     state: tuple = ()
+    module: str = ""
 
     def digest(self, *salt: str) -> str:
         """One digest of all files, 32 hexadecimal digits."""
@@ -67,7 +69,7 @@ class Closure:
 _sources: dict[tuple, Source] = {}
 _closures: dict[str, Closure] = {}
 _first_seen: dict[Path, str] = {}
-_modules_of_steps: set[str] = set()
+_modules_of_steps: dict[str, int] = {}  # each with when this process imported it, in ns since the epoch
 
 
 def closure(module: str) -> Closure:
@@ -99,13 +101,25 @@ def check_still_as_loaded(reached: Closure):
     digest of the edited file.
     """
     for name, path in reached.paths.items():
-        if _first_seen.setdefault(path, reached.files[name]) != reached.files[name]:
+        if path not in _first_seen and not _is_newer_than_loaded(name, path, reached.module):
+            _first_seen[path] = reached.files[name]
+        if _first_seen.get(path) != reached.files[name]:
             raise ChangedDuringRun(f"{path} was edited after this process had loaded it; start the run again")
 
 
+def _is_newer_than_loaded(name: str, path: Path, module: str) -> bool:
+    """Whether a loaded module's file, of which this process knows no digest, is younger than the step's import."""
+    if name not in sys.modules or module not in _modules_of_steps:
+        return False
+    with contextlib.suppress(OSError):
+        # a time still to come was set by a clock that is wrong, or not ours
+        return _modules_of_steps[module] < path.stat().st_mtime_ns <= time.time_ns()
+    return False
+
+
 def register(module: str):
-    """Tell that a module defines a step."""
-    _modules_of_steps.add(module)
+    """Tell that a module defines a step or a workflow; it is being imported now."""
+    _modules_of_steps[module] = time.time_ns()
 
 
 def on_disk() -> dict[Path, str]:
@@ -137,7 +151,7 @@ def latest_edit(reached: Closure) -> Path | None:
 
 def _walk(module: str) -> Closure:
     importlib.invalidate_caches()
-    found, watched = Closure(), set()
+    found, watched = Closure(module=module), set()
     ours = _scope(module)
     todo, seen, located, folders = [module], set(), {}, {}
     while todo:

@@ -65,6 +65,7 @@ class GraphTask(workflow.Task):
     @contextlib.contextmanager
     def _kept_promise(self, job):
         check_promise(self, job, self.constructor)
+        job._errored = False
         try:
             yield
         except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError) as stop:

@@ -107,6 +107,7 @@ class StepTask(python.Task):
         return hash_function(sorted(hashes.items())), hashes
 
     def _run(self, job, rerun: bool = True) -> None:
+        job._errored = False  # or Pydra takes an earlier failure, now computed again, for this try's
         context.set_for_step(job.cache_dir, job.checksum)
         try:
             check_promise(self, job, self.function)
