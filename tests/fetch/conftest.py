@@ -13,7 +13,7 @@ import pytest
 from pydra_vae.downloads.files import RemoteFile, checksum_of_etag
 from pydra_vae.downloads.http import Client
 
-PAGE = 40  # keys a page, so that listings need several
+PAGE = 100  # keys a page, so that listings need several
 
 
 class Server(ThreadingHTTPServer):
@@ -28,7 +28,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.objects, self.faults, self.etags = {}, {}, {}
+        self.objects, self.faults, self.etags, self.pages = {}, {}, {}, {}
         self.asked, self.headers, self.sent = Counter(), [], Counter()
         self.lock = threading.Lock()
 
@@ -78,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.server.fault(f"{bucket}?list")
         if isinstance(fault, int):
             return self._answer(fault, b"")
+        if bucket in self.server.pages:
+            return self._answer(200, self.server.pages[bucket])
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
         keys, folders = [], set()
         for name in sorted(self.server.objects):
@@ -106,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
             return f"<CommonPrefixes><Prefix>{quote(key)}</Prefix></CommonPrefixes>"
         name = f"{bucket}/{key}"
         etag = escape(self.server.etag(name), {'"': "&quot;"})
-        return f"<Contents><Key>{quote(key)}</Key><ETag>{etag}</ETag><Size>{len(self.server.objects[name])}</Size></Contents>"
+        size = len(self.server.objects[name])
+        return f"<Contents><Key>{quote(key)}</Key><ETag>{etag}</ETag><Size>{size}</Size></Contents>"
 
     def _object(self, name):
         with self.server.lock:
