@@ -13,8 +13,10 @@ from urllib.parse import unquote
 from pydra_vae.bids.files import InputError, index
 from pydra_vae.bids.index import run_name, select_runs
 from pydra_vae.bids.runs import Run, with_companions
-from pydra_vae.images.atlases import AtlasError, find_labels, resolve
+from pydra_vae.bids.surface_plan import check_surface_companions, plan_surface
+from pydra_vae.images.atlases import AtlasError, find_labels, home, resolve
 from pydra_vae.images.headers import MIN_FRAMES, Header, check_runs, check_same_grid, check_t_r, read_header
+from pydra_vae.images.surface_headers import SurfaceHeader
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,29 @@ class SubjectPlan:
         ``sub-01`` or ``sub-01_ses-a``.
     runs : list of Run
         In the order in which they are joined.
-    headers : list of Header
+    headers : list of Header or SurfaceHeader
     atlas, atlas_labels : Path or None
     mask_file : Path or None
+    atlas_right : Path or None
+        The right hemisphere's file of an atlas on the surface.
+    surfaces, inflated : tuple of Path
+        Left and right surface of runs on the surface: for places, and for pictures; none for volumes.
     """
 
     label: str
     runs: list[Run]
-    headers: list[Header]
+    headers: list[Header | SurfaceHeader]
     atlas: Path | None = None
     atlas_labels: Path | None = None
     mask_file: Path | None = None
+    atlas_right: Path | None = None
+    surfaces: tuple[Path, ...] = ()
+    inflated: tuple[Path, ...] = ()
+
+    @property
+    def on_surface(self) -> bool:
+        """Whether its runs are grayordinates."""
+        return bool(self.surfaces)
 
     @property
     def person(self) -> str:
@@ -82,7 +96,12 @@ class SubjectPlan:
     def count_voxels(self) -> tuple[int, str]:
         """Voxels of the mask and where they come from; reads the images."""
         from pydra_vae.images.masks import make_mask
+        from pydra_vae.images.surface_masks import make_surface_mask
 
+        if self.on_surface:
+            atlas = [path for path in (self.atlas, self.atlas_right) if path]
+            found = make_surface_mask([run.files for run in self.runs], self.surfaces, atlas, self.mask_file)
+            return found.info["n_voxels"], found.info["mask_from"]
         made = make_mask(
             [run.bold for run in self.runs],
             [run.mask for run in self.runs if run.mask],
@@ -100,6 +119,7 @@ def plan_subjects(
     mask_file: Path | None = None,
     mean_image: Path | None = None,
     needs_confounds: bool = False,
+    smoothing_fwhm: float | None = None,
     split_runs: bool = False,
     **filters,
 ) -> tuple[list[SubjectPlan], dict[str, str]]:
@@ -114,6 +134,8 @@ def plan_subjects(
         On the grid of the runs.
     needs_confounds : bool
         Whether a run without its table of confounds is a problem.
+    smoothing_fwhm : float, optional
+        In mm; refused for runs on the surface.
     split_runs : bool
         Each run on its own, as ``sub-01_task-rest_run-1``, instead of all runs of a subject joined.
     **filters
@@ -130,7 +152,8 @@ def plan_subjects(
     InputError
         If nothing at all can be read.
     """
-    chosen, problems = select_runs(index(derivatives), derivatives=derivatives, **filters)
+    files = index(derivatives, surfaces=True)
+    chosen, problems = select_runs(files, derivatives=derivatives, surfaces=True, **filters)
     if mask_file is not None and not Path(mask_file).is_file():
         raise InputError(f"--mask {mask_file}: there is no such file")
     if split_runs:
@@ -139,7 +162,7 @@ def plan_subjects(
     for label, runs in chosen.items():
         try:
             plan = _checked(label, list(runs), atlases, atlas, mask_file)
-            check_companions(plan, mean_image, needs_confounds)
+            check_companions(plan, mean_image, needs_confounds, smoothing_fwhm)
             plans.append(plan)
         except (InputError, AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
@@ -176,7 +199,7 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
     problems : dict of str
         By label, what is missing.
     """
-    files = index(derivatives)
+    files = index(derivatives, surfaces=True)
     by_place = {Path(os.path.relpath(file.path, derivatives)).as_posix(): file for file in files}
     shared = [file for file in files if "sub" not in file.entities]
     plans, problems, atlases = [], {}, {}
@@ -184,7 +207,8 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
         try:
             atlas_name = record["Parameters"]["atlas"]
             places = [unquote(uri.split(":", 2)[2]) for uri in record["Sources"] if uri.startswith("bids:")]
-            places = [place for place in places if re.search(r"_bold\.nii(\.gz)?$", place)]
+            places = [place for place in places if re.search(r"_bold\.(nii|dtseries\.nii|func\.gii)(\.gz)?$", place)]
+            places = [place for place in places if "_hemi-R_" not in place]  # found again by its left one
             missing = [place for place in places if place not in by_place]
             if missing or not places:
                 raise InputError(
@@ -218,18 +242,25 @@ def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path) -> Pa
     for source in record["Sources"]:
         path = Path(unquote(source.split(":", 2)[2] if source.startswith("bids:") else source.removeprefix("file://")))
         if path.name == Path(given).name:
-            return Path(derivatives) / path
+            return (home() if source.startswith("bids:templateflow:") else Path(derivatives)) / path
     return Path(given)
 
 
 def _checked(label: str, runs: list[Run], atlases: dict, atlas: str, mask_file: Path | None) -> SubjectPlan:
     """A plan whose runs fit together, with its atlas."""
+    if runs[0].on_surface:
+        return SubjectPlan(label, runs, **plan_surface(runs, atlas, mask_file))
     headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
     pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
     return SubjectPlan(label, runs, headers, *pair, mask_file)
 
 
-def check_companions(plan: SubjectPlan, mean_image: Path | None = None, needs_confounds: bool = False) -> None:
+def check_companions(
+    plan: SubjectPlan,
+    mean_image: Path | None = None,
+    needs_confounds: bool = False,
+    smoothing_fwhm: float | None = None,
+) -> None:
     """Check what a header or a table's length tells of the masks and confounds, before anything is computed.
 
     Raises
@@ -240,13 +271,15 @@ def check_companions(plan: SubjectPlan, mean_image: Path | None = None, needs_co
     from pydra_vae.images.confounds import read_table  # loads pandas
 
     first = plan.headers[0]
-    if plan.mask_file is not None:
+    if plan.on_surface:
+        check_surface_companions(first, plan.mask_file, mean_image, smoothing_fwhm)
+    elif plan.mask_file is not None:
         check_same_grid(read_header(plan.mask_file), first, "mask")
-    if mean_image is not None:
+    if mean_image is not None and not plan.on_surface:
         check_same_grid(read_header(mean_image), first, "mean image")
     for run, header in zip(plan.runs, plan.headers, strict=True):
         check_t_r(header, run.t_r, run.sidecar or "its sidecar")
-        if plan.atlas is None and plan.mask_file is None:
+        if plan.atlas is None and plan.mask_file is None and not plan.on_surface:
             if run.mask is None:
                 raise InputError(
                     f"there is no brain mask (*_desc-brain_mask.nii.gz) for {run.bold}: give --mask FILE, or an --atlas"
