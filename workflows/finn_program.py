@@ -84,7 +84,7 @@ def participant(
     status : int
     """
     output = check_output(options.output, options.derivatives, create=not options.dry_run)
-    check_device(options.device)
+    check_device(options)
     check_work(work_dir(options), options.derivatives, output)
     model = given_model(options, console)
     options.atlas = options.atlas or ("none" if options.mask else "Schaefer2018")

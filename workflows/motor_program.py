@@ -52,7 +52,7 @@ def study(options: argparse.Namespace, console: Console, models: Models | None =
         Further inputs of MotorReport.
     """
     output = check_output(options.output, options.data, create=not options.dry_run)
-    check_device(options.device)
+    check_device(options)
     check_work(work_dir(options), options.data, output)
     check_files(options)
     recordings, problems = find_recordings(

@@ -106,12 +106,34 @@ def running(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """How `engine.runner.run` is to run."""
     names = ("break_locks", "fits_per_gpu", "fits_together", "verbose")
     given = {name: getattr(options, name) for name in names}
-    return {"work_dir": work_dir(options), "n_procs": n_procs(options), "console": console, **given}
+    where = {"worker": options.worker, "worker_options": worker_options(options)}
+    return {"work_dir": work_dir(options), "n_procs": n_procs(options), "console": console, **where, **given}
 
 
-def check_device(name: str) -> None:
-    """Refuse a device that is not there before anything is computed."""
-    if name not in ("auto", "cpu"):  # asking for the others loads torch
+# What each worker alone takes: the parameter of its class, by the option.
+WORKER_OPTIONS = {
+    "local": {},
+    "dask": {"dask_scheduler": "scheduler", "max_jobs": "max_jobs"},
+    "slurm": {"sbatch_args": "sbatch_args", "gpu_sbatch_args": "gpu_sbatch_args", "max_jobs": "max_jobs"},
+}
+
+
+def worker_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What the chosen worker is told; an option of another one is a mistake."""
+    taken = WORKER_OPTIONS[options.worker]
+    for names in WORKER_OPTIONS.values():
+        for name in names:
+            if name not in taken and getattr(options, name) is not None:
+                fitting = " or ".join(worker for worker, has in WORKER_OPTIONS.items() if name in has)
+                raise InputError(f"--{name.replace('_', '-')} is for --worker {fitting}, not {options.worker}")
+    return {taken[name]: getattr(options, name) for name in taken if getattr(options, name) is not None}
+
+
+def check_device(options: argparse.Namespace) -> None:
+    """Refuse a device that is not there before anything is computed; what a cluster has, only its machines know."""
+    name = options.device
+    elsewhere = options.worker == "slurm" or options.dask_scheduler is not None
+    if name not in ("auto", "cpu") and not elsewhere:  # asking for the others loads torch
         try:
             choices(name, available())
         except ValueError as error:

@@ -71,7 +71,7 @@ def study(
     **report
         Further inputs of StructuralReport.
     """
-    check_device(options.device)
+    check_device(options)
     check_files(options)
     if options.data == OASIS and not OASIS.exists():
         status = _fetch_oasis(options, console)

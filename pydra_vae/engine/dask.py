@@ -114,11 +114,11 @@ class DaskWorker(RemoteWorker):
                 await self._say(client)
         try:
             replies = await asyncio.to_thread(future.result, TIMEOUT)
-        except WorkerDied:
-            raise
         except Exception as error:
             raise self._died(error, client) from error
         started()
+        if isinstance(replies, WorkerDied):
+            raise replies
         return replies
 
     def _died(self, error: Exception, client) -> WorkerDied:
@@ -148,13 +148,14 @@ class DaskWorker(RemoteWorker):
     async def _connected(self):
         async with self._connecting:
             if self._client is None:
-                self._client = await asyncio.to_thread(_client, self.scheduler, self.n_procs)
-                self.observer.message(f"Dask: {_whereabouts(self._client, self.scheduler)}")
+                self._client, is_new = await asyncio.to_thread(_client, self.scheduler, self.n_procs)
+                if is_new:
+                    self.observer.message(f"Dask: {_whereabouts(self._client, self.scheduler)}")
         return self._client
 
 
 def _client(scheduler: str | None, n_procs: int):
-    """A client that is connected; the one that is kept, if it is."""
+    """A client that is connected, the kept one if it is; and whether it is new."""
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
@@ -162,7 +163,7 @@ def _client(scheduler: str | None, n_procs: int):
     key = (scheduler, None if scheduler else n_procs)
     known = _clients.get(key)
     if known is not None and known.status == "running":
-        return known
+        return known, False
     try:
         if scheduler:
             client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
@@ -177,7 +178,7 @@ def _client(scheduler: str | None, n_procs: int):
     _clients[key] = client
     if _close_clients not in pool.when_let_go:
         pool.when_let_go.append(_close_clients)
-    return client
+    return client, True
 
 
 def _close_clients():
@@ -213,8 +214,8 @@ def declared(dask_scheduler) -> bool:
     return any(GPU in state.resources for state in dask_scheduler.workers.values())
 
 
-def compute(parcel: Parcel, key: str) -> list[Reply]:
-    """Runs on a Dask worker, in one of its threads."""
+def compute(parcel: Parcel, key: str) -> list[Reply] | WorkerDied:
+    """Runs on a Dask worker, in one of its threads; what is raised here, Dask prints in full."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -224,4 +225,7 @@ def compute(parcel: Parcel, key: str) -> list[Reply]:
         task = worker.state.tasks.get(key)
         return task is not None and task.state in ("executing", "long-running")
 
-    return elsewhere.compute(parcel, is_wanted, worker=worker.address)
+    try:
+        return elsewhere.compute(parcel, is_wanted, worker=worker.address)
+    except WorkerDied as died:
+        return died

@@ -17,15 +17,16 @@ from pydra.engine.submitter import Submitter
 from pydra.utils.hash import PersistentCache
 
 from pydra_vae.engine import child
+from pydra_vae.engine.dask import DaskWorker
 from pydra_vae.engine.devices import FITS_PER_GPU
 from pydra_vae.engine.display import Display
 from pydra_vae.engine.errors import EngineError, Failure, NestedRun, StepFailed, WorkerDied
+from pydra_vae.engine.slurm import SlurmWorker
 from pydra_vae.engine.why import History
 from pydra_vae.engine.worker import LocalWorker, Observer, StepWorker, current_label
 
-# What runs the leaves, by the name that `run` and --worker take: a callable of (n_procs, environment, fits_together,
-# break_locks, observer) that gives a StepWorker.
-WORKERS: dict[str, Callable] = {"local": LocalWorker}
+# What runs the leaves, by the name that `run` and --worker take.
+WORKERS: dict[str, type[StepWorker]] = {"local": LocalWorker, "dask": DaskWorker, "slurm": SlurmWorker}
 
 
 @dataclass
@@ -61,6 +62,7 @@ def run(
     work_dir,
     n_procs: int | None = None,
     worker: str = "local",
+    worker_options: Mapping[str, object] | None = None,
     on_done: Callable[[str, object], None] | None = None,
     break_locks: bool = False,
     stop_on_first_crash: bool = False,
@@ -78,9 +80,11 @@ def run(
     work_dir : path
         Where steps write and results are kept for the next run; made if need be.
     n_procs : int, optional
-        Processes at a time; by default the number of CPUs.
+        Processes at a time, of a worker that starts them on this machine; by default the number of CPUs.
     worker : str
         A name in `WORKERS`.
+    worker_options : mapping, optional
+        What that worker alone takes: see `dask.DaskWorker` and `slurm.SlurmWorker`.
     on_done : callable, optional
         Called here with a label and its outputs as soon as they are there. Its exception is that label's failure.
     break_locks : bool
@@ -108,7 +112,7 @@ def run(
     WorkerDied
         If worker processes cannot start.
     EngineError
-        If the work folder cannot be made.
+        If the work folder cannot be made, or the worker not be had.
     """
     _refuse_in_a_child()
     if worker not in WORKERS:
@@ -120,7 +124,9 @@ def run(
     outcome = Outcome()
     with Display(console, verbose=verbose) as display:
         ledger = Ledger(display, History(work_dir))
-        options = {"n_procs": n_procs, "fits_together": fits_together, "break_locks": break_locks}
+        options = {"fits_together": fits_together, "break_locks": break_locks, **(worker_options or {})}
+        if worker != "slurm":
+            options["n_procs"] = n_procs
         crew = WORKERS[worker](environment=environment, observer=ledger, **options)
         session = _Session(tasks, work_dir, crew, ledger, on_done, stop_on_first_crash, outcome)
         _in_own_loop(session)

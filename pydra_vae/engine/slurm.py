@@ -159,7 +159,7 @@ class SlurmWorker(RemoteWorker):
                     self._began(number, started)
                 if not self._queue.knows or (state and state not in ENDED):
                     gone = None
-                    self._say(reason)
+                    self._say(state, reason)
                 else:
                     gone = gone or time.monotonic()
                     if time.monotonic() - gone > (GRACE if state in ("COMPLETED", "") else 2 * POLL):
@@ -174,11 +174,11 @@ class SlurmWorker(RemoteWorker):
         started()
         return replies
 
-    def _say(self, reason: str):
+    def _say(self, state: str, reason: str):
         """From time to time, that there is nothing to see yet."""
         if self._queue.problem and time.monotonic() - self._said > SAY:
             self.observer.message(f"Slurm does not answer ({self._queue.problem}); asking again")
-        elif self._waiting and time.monotonic() - self._said > SAY:
+        elif state == "PENDING" and time.monotonic() - self._said > SAY:
             running = len(self._own - self._waiting)
             why = f" ({reason})" if reason not in ("", "None") else ""
             self.observer.message(f"Slurm: {_jobs(sorted(self._waiting))} in the queue{why}, {running} running")
@@ -191,14 +191,24 @@ class SlurmWorker(RemoteWorker):
             tidy_up_after(claimed["pid"], jobs, claimed["host"])
 
     def _died(self, number: str, how: Ended, box: Box) -> WorkerDied:
-        code = f"failed with exit status {how.code.split(':')[0]}"
-        code += f", signal {how.code.split(':')[1]}" if how.code and not how.code.endswith(":0") else ""
-        text = f"its Slurm job {number} {ADVICE.get(how.state, code)} [{how.state or 'unknown'}]"
+        text = f"its Slurm job {number} {ADVICE.get(how.state) or _failed(how.code)} [{how.state or 'unknown'}]"
         log = box.folder / LOG.replace("%j", number)
         lines = log.read_text(errors="replace").strip().splitlines()[-20:] if log.exists() else []
         text += "".join(f"\n  {line}" for line in ["what the job said:", *lines] if lines)
         # where no job ever got as far as Python, the next ones will not either
         return WorkerDied(text, started=self._some_job_began or bool(box.claimed()) or how.state != "FAILED")
+
+
+def _failed(code: str) -> str:
+    """In words what Slurm writes as ``status:signal``.
+
+    >>> _failed("0:9"), _failed("1:0")
+    ('was killed by signal 9; its node may have run out of memory', 'failed with exit status 1')
+    """
+    status, _, signal = code.partition(":")
+    if signal not in ("", "0"):
+        return f"was killed by signal {signal}" + ("; its node may have run out of memory" if signal == "9" else "")
+    return f"failed with exit status {status or 'unknown'}"
 
 
 def _script(box: Box, parcel: Path, what: Parcel) -> Path:

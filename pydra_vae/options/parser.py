@@ -14,7 +14,7 @@ from typing import Any
 
 import shtab
 
-from pydra_vae.options import config_file
+from pydra_vae.options import cluster, config_file
 
 LEVELS = ("participant", "group")
 EXIT_CODES = """\
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         import sys
 
-        args = [_dashed(arg) for arg in (sys.argv[1:] if args is None else args)]
+        args = [_dashed(arg) for arg in cluster.joined(sys.argv[1:] if args is None else args)]
         args = self._positionals_first(args)
         config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         config.add_argument("--config")
@@ -223,3 +223,4 @@ def running(parser: Parser) -> None:
     group.add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     group.add("--break-locks", action="store_true", help="remove locks that other runs left behind")
     group.add("--verbose", "-v", action="count", default=0, help="say more; repeat for still more")
+    cluster.cluster(parser)
