@@ -105,7 +105,7 @@ def say_cost(cost: Cost, work: Path, output: Path, console: Console, recipe: str
         if needed - there > free:
             text = (
                 f"{folder} has {size_in_words(free)} free, which may be too little: free some (pydra-vae clean WORK) "
-                "or give another folder; what is computed until the disk is full stays, and a next run goes on from there"
+                "or give another folder; what was computed until the disk is full stays: a next run goes on"
             )
             say(console, recipe, text, "yellow")
 
