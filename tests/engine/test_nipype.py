@@ -388,6 +388,27 @@ def test_gpu_nodes_are_counted_where_there_are_gpus(toys, number, monkeypatch):
     assert not Node(toys.Scale(), name="scale").is_gpu_node()
 
 
+def test_gpu_nodes_wait_for_multiprocs_gpu_slots(toys, number, tmp_path, monkeypatch):
+    """With one slot no two GPU nodes run at once, though there are processes for both; CPU nodes do not wait."""
+    from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+
+    at_once = []
+
+    class Watched(MultiProcPlugin):
+        def _submit_job(self, node, updatehash=False):
+            running = [self.procs[job] for _, job in self.pending_tasks]
+            if node.is_gpu_node():
+                at_once.append(sum(other.is_gpu_node() for other in running))
+            return super()._submit_job(node, updatehash)
+
+    monkeypatch.setattr(nipype, "_gpus", lambda: 1)
+    flow = Workflow("flow", base_dir=str(tmp_path))
+    fits = [Node(toys.Fit(data=number, seed=seed), name=f"fit{seed}") for seed in (1, 2, 3)]
+    flow.add_nodes([*fits, Node(toys.Fit(data=number, seed=4, use_gpu=False), name="on_cpu")])
+    flow.run(Watched({"n_procs": 2, "n_gpu_procs": 1, "mp_context": "fork"}))
+    assert at_once == [0, 0, 0]
+
+
 RUN = """
 import sys
 from nipype import Node, Workflow
