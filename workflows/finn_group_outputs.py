@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.bids.derivatives import deliver
+from pydra_vae.bids.names import parse
 from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.bids.spaces import spatial_fields
 from pydra_vae.workflows.finn_columns import described
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN
 from pydra_vae.workflows.finn_outputs import ANALYSES
@@ -34,9 +36,9 @@ def targets(output: Path) -> dict[str, Path]:
     """Where each output goes, by its name in `GroupCvae` or `GroupScience`."""
     names = {"table": "metrics.tsv", "choice": "sizechoice.json", "curve": "sizecurve.tsv"}
     names |= {name: f"{name.replace('_', '')}.tsv" for name in (*GATHERED, *SHOWN)}
-    names["template_maps"] = "template.nii.gz"
     found = {name: output / f"group_desc-cvae_{end}" for name, end in names.items()}
-    return found | {"index": output / "index.html"}
+    # a name of its own, since the table of the template has a sidecar too
+    return found | {"template_maps": output / "group_desc-template_latents.nii.gz", "index": output / "index.html"}
 
 
 def shared_target(output: Path, kind: str) -> Path:
@@ -68,7 +70,8 @@ def deliver_group(
         beside = None
         if name not in ("index", "choice"):
             description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS[name]
-            beside = sidecar(description, metrics, {"": output}) | described(name)
+            where = spatial_fields(parse(metrics[0].name).entities, ".nii.gz") if name == "template_maps" else {}
+            beside = sidecar(description, metrics, {"": output}, **where) | described(name)
         deliver(Path(value), target, beside)
     models = zip(kinds, across.get("shared_models", ()), across.get("shared_configs", ()), strict=False)
     for kind, model, config in models:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.bids.derivatives import dataset_label, deliver, sidecar_path
-from pydra_vae.bids.names import derivative_name
+from pydra_vae.bids.names import derivative_name, parse
 from pydra_vae.bids.plan import SubjectPlan
-from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.bids.sidecars import provenance, sidecar
+from pydra_vae.bids.spaces import spatial_fields
 from pydra_vae.workflows.finn_columns import described
 
+IMAGES = (".nii.gz", ".nii", ".gii")
 # Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
 FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
     "mask": ("mask", ".nii.gz", {"desc": "cvae"}, "Voxels that were analysed", {"Type": "ROI"}),
@@ -157,9 +159,11 @@ class Delivery:
                 beside = None
             elif name == "denoised":
                 value = value[run]
-                beside = self._denoised(run, config["device"])
+                beside = self._denoised(run, target, config["device"])
             else:
                 beside = self._sidecar(name, FILES[name], target, device=config["device"]) | _found(name, outputs)
+            if name in ("mask", "voxels"):
+                beside |= self._regions
             if name == "model":
                 beside = _model_sidecar(config, beside) | {"Label": self.plan.label}
             deliver(Path(value), target, beside)
@@ -175,12 +179,12 @@ class Delivery:
 
     def _sidecar(self, name: str, file: tuple, target: Path, **more: Any) -> dict[str, Any]:
         *_, description, fields = file
-        image = self._space if target.name.endswith(".nii.gz") else {}
+        image = self._spatial(target) if target.name.endswith(IMAGES) else {}
         sources = [*(run.bold for run in self.plan.runs), *self._shared]
         made = sidecar(description, sources, self._datasets, {**self.parameters, **more}, **fields, **image)
         return made | described(name)
 
-    def _denoised(self, run: int, device: str) -> dict[str, Any]:
+    def _denoised(self, run: int, target: Path, device: str) -> dict[str, Any]:
         return sidecar(
             "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
             [self.plan.runs[run].bold, *self._shared],
@@ -189,7 +193,7 @@ class Delivery:
             RepetitionTime=self.plan.t_r,
             SkullStripped=True,
             TaskName=self.plan.runs[run].entities.get("task"),
-            **self._space,
+            **self._spatial(target, run),
         )
 
     @property
@@ -203,8 +207,20 @@ class Delivery:
         return [path for path in read if path is not None]
 
     @property
-    def _space(self) -> dict[str, str]:
-        return {"SpatialReference": self.plan.runs[0].space or "orig"}
+    def _regions(self) -> dict[str, Any]:
+        """Which atlas and which mask these voxels come from."""
+        files = {"Atlas": self.plan.atlas, "AtlasLabels": self.plan.atlas_labels, "Mask": self.plan.mask_file}
+        return {name: provenance(path, self._datasets) for name, path in files.items() if path is not None}
+
+    def _spatial(self, target: Path, run: int = 0) -> dict[str, Any]:
+        """To what a file is aligned, with the words of its BOLD's sidecar on resolution and density."""
+        source, name = self.plan.runs[run], parse(target.name)
+        said = source.metadata()
+        if "res" in name.entities and "Resolution" not in said:
+            size = " × ".join(f"{mm:.3g}" for mm in self.plan.headers[run].voxel_sizes)
+            said["Resolution"] = f"voxels of {size} mm"
+        own = source.t1w if source.space else source.boldref
+        return spatial_fields(name.entities, name.extension, own, self._datasets, said)
 
 
 def _remove(target: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from pydra_vae.bids.derivatives import dataset_label, deliver
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.recordings import Recording
-from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.bids.sidecars import provenance, sidecar
+from pydra_vae.bids.spaces import density_of, spatial_fields
 from pydra_vae.workflows.motor_columns import described
 from pydra_vae.workflows.motor_models import SURFACE_FILES
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
@@ -102,9 +103,10 @@ class Delivery:
         cifti, *sides = (getattr(outputs, f"{prefix}{file}") for file in SURFACE_FILES)
         if cifti is not None:
             space = f"space-{self.region['space']}"
-            self._give(cifti, f"{space}_desc-{name}_map.dscalar.nii", what)
+            self._give(cifti, f"{space}_desc-{name}_map.dscalar.nii", what, self._spatial(".dscalar.nii"))
             for hemi, file in zip("LR", sides, strict=True):
-                self._give(file, f"hemi-{hemi}_{space}_desc-{name}_map.shape.gii", what)
+                end = f"hemi-{hemi}_{space}_desc-{name}_map.shape.gii"
+                self._give(file, end, what, self._spatial(".shape.gii", hemi))
 
     def factors(self, model: Vae | Decomposition, tables: Path) -> None:
         """A model's factors of each recording."""
@@ -122,12 +124,29 @@ class Delivery:
             if found.get(name) is None:
                 continue
             what = TABLES.get(name) or (SURFACE[name][3] if name in SURFACE else None)
-            beside = None if what is None else sidecar(what, [], self._datasets, self.parameters) | described(name)
+            beside = None if what is None else self._sidecar(what, name) | described(name)
             deliver(Path(found[name]), target, beside)
 
     def _give(self, file: Path, end: str, what: str, more: Mapping[str, Any] | None = None) -> None:
-        beside = sidecar(what, [], self._datasets, self.parameters)
-        deliver(Path(file), self.output / f"group_{end}", {**(more or {}), **beside})
+        deliver(Path(file), self.output / f"group_{end}", {**(more or {}), **self._sidecar(what)})
+
+    def _sidecar(self, what: str, name: str = "") -> dict[str, Any]:
+        """Sources of the split are the recordings; of all else the split, which a sidecar then need not repeat."""
+        split = targets(self.output)["subject_split"]
+        sources = [path for one in self.recordings for path in one.data] if name == "subject_split" else [split]
+        region = {"Region": self._region} if name == "vertices" else {}
+        return sidecar(what, sources, self._datasets, self.parameters, **region)
+
+    @property
+    def _region(self) -> dict[str, Any]:
+        """What was analysed, and of which file that is a part."""
+        labels = Path(str(self.region.get("label_file", "")))
+        return {**self.region, **({"label_file": provenance(labels, self._datasets)} if labels.is_file() else {})}
+
+    def _spatial(self, extension: str, hemi: str | None = None) -> dict[str, Any]:
+        space, sizes = self.region["space"], (self.region["mesh_left"], self.region["mesh_right"])
+        entities = {"space": space, "den": density_of(space, sizes), "hemi": hemi}
+        return spatial_fields({key: value for key, value in entities.items() if value}, extension)
 
     @property
     def _datasets(self) -> dict[str, Path]:

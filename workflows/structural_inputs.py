@@ -55,7 +55,7 @@ def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
     general = (
         "kind", "filter", "space", "res", "covariates", "resolution", "grid", "mask", "atlas", "split_seed", "seed",
         "compare", "search", "search_over", "trials", "use_best", "targets", "confounds", "scores", "second", "bold",
-        "task_id", "networks_dim", "networks_steps",
+        "task_id", "networks_dim", "networks_steps", "networks_atlas",
     )  # fmt: skip
     plain = {name: _plain(getattr(options, name)) for name in general}
     plain |= {name: dict(getattr(options, name) or ()) or None for name in ("filter", "second")}

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from pydra_vae.bids.derivatives import dataset_label, deliver
 from pydra_vae.bids.names import derivative_name
-from pydra_vae.bids.sidecars import sidecar
+from pydra_vae.bids.sidecars import provenance, sidecar
+from pydra_vae.bids.spaces import spatial_fields
 from pydra_vae.bids.tables import read_table
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.workflows.structural_columns import described
@@ -198,7 +199,9 @@ class Delivery:
         """What the models share: mask, mean image, principal components, split, covariates, regions."""
         images = [volume.path for volume in self.volumes]
         self._table("split", data.volume_split, sources=images)
-        self._image(data.mask, "desc-structural", "Voxels that were modelled", _read(data.mask_info), "mask")
+        given = {"Atlas": self.parameters.get("atlas"), "Mask": self.parameters.get("mask")}
+        files = {name: provenance(Path(path), self._datasets) for name, path in given.items() if path}
+        self._mask(data.mask, "structural", "Voxels that were modelled", _read(data.mask_info) | files)
         self._image(data.mean, "stat-mean_desc-structural", "Mean of the training images")
         linear = _read(data.pca_info)
         volumes = {"Volumes": [f"component{number}" for number in range(linear["n_components"])]}
@@ -215,7 +218,7 @@ class Delivery:
     def second(self, mask: Path, images: Sequence[Volume]) -> None:
         """The second modality's mask."""
         own = replace(self, volumes=images)
-        own._image(mask, "desc-second", "Voxels of the second modality", suffix="mask")
+        own._mask(mask, "second", "Voxels of the second modality")
 
     def analysis(self, label: str, outputs: Any, fit: VolumeFit) -> None:
         """The tables and images of one analysis of the main model."""
@@ -240,8 +243,13 @@ class Delivery:
                 "jointhistory", outputs.history, f"desc-{name}_history.tsv", "Learning curve of the joint model"
             )
 
-    def networks(self, entities: Mapping[str, str], sources: Sequence[Path], outputs: Any) -> None:
-        """Maps and courses of one subject's functional networks, by each kind of latents, and their mask."""
+    def networks(
+        self, entities: Mapping[str, str], sources: Sequence[Path], outputs: Any, own: Path | None = None
+    ) -> None:
+        """Maps and courses of one subject's functional networks, by each kind of latents, and their mask.
+
+        `own` is the image that defines a space of the subject's own.
+        """
         session = f"ses-{entities['ses']}" if "ses" in entities else ""
         folder = self.output / f"sub-{entities['sub']}" / session / "func"
 
@@ -249,15 +257,19 @@ class Delivery:
             name = derivative_name(
                 entities, suffix, extension, **({"stat": stat} if stat else {}), desc=more.pop("desc")
             )
-            deliver(Path(file), folder / name, {**sidecar(what, sources, self._datasets, self.parameters), **more})
+            where = spatial_fields(entities, extension, own, self._datasets) if extension == ".nii.gz" else {}
+            beside = sidecar(what, sources, self._datasets, self.parameters, **where)
+            deliver(Path(file), folder / name, {**beside, **more})
 
-        give(outputs.mask, "mask", ".nii.gz", "Voxels whose networks were looked for", desc="networks")
+        give(outputs.mask, "mask", ".nii.gz", "Voxels whose networks were looked for", desc="networks", Type="ROI")
         deliver(Path(outputs.verdict), folder / derivative_name(entities, "verdict", ".json", desc="VAE"))
+        known = self.parameters.get("networks_atlas")
+        atlas = {"Atlas": provenance(Path(known), self._datasets)} if known else {}
         for model, image, courses in zip(NETWORK_MODELS, outputs.images, outputs.courses, strict=True):
             desc, table = re.sub(r"[^a-zA-Z0-9]", "", model), read_table(courses)
             volumes = [f"component {number}" for number in table["component"].unique()]
             what = f"Regression of the frames on each component's course: {model}"
-            give(image, "boldmap", ".nii.gz", what, "z", desc=desc, Units="z", Volumes=volumes)
+            give(image, "boldmap", ".nii.gz", what, "z", desc=desc, Units="z", Volumes=volumes, **atlas)
             columns = described("courses", table.columns)
             give(courses, "timeseries", ".tsv", f"Course of each component: {model}", desc=desc, **columns)
 
@@ -285,12 +297,16 @@ class Delivery:
         columns = described(name, read_table(path).columns, own)
         deliver(Path(path), where, {**(more or {}), **beside, **columns})
 
-    def _image(
-        self, file: Path, entities: str, what: str, more: Mapping[str, Any] | None = None, suffix: str = "map"
-    ) -> None:
-        spaces = {volume.space for volume in self.volumes if volume.space}
-        space = f"space-{spaces.pop()}_" if len(spaces) == 1 else ""
-        self._give(file, f"{space}{entities}_{suffix}.nii.gz", what, {**(more or {}), **self._reference})
+    def _image(self, file: Path, entities: str, what: str, more: Mapping[str, Any] | None = None) -> None:
+        space = f"space-{self._space}_" if self._space else ""
+        self._give(file, f"{space}{entities}_map.nii.gz", what, {**(more or {}), **self._reference})
+
+    def _mask(self, file: Path, desc: str, what: str, more: Mapping[str, Any] | None = None) -> None:
+        """A group's mask, where BIDS has images that belong to a template and to nobody: ``tpl-…/anat``."""
+        label = self._space or "group"
+        target = self.output / f"tpl-{label}" / "anat" / derivative_name({"tpl": label}, "mask", ".nii.gz", desc=desc)
+        beside = sidecar(what, self._sources, self._datasets, self.parameters, Type="ROI")
+        deliver(Path(file), target, {**(more or {}), **beside, **self._reference})
 
     def _give(self, file: Path, end: str, what: str, more: Mapping[str, Any] | None = None) -> None:
         beside = sidecar(what, self._sources, self._datasets, self.parameters)
@@ -310,11 +326,20 @@ class Delivery:
         return found
 
     @property
+    def _space(self) -> str:
+        """Space of all images; empty where nothing says, or not all say the same."""
+        spaces = {volume.space for volume in self.volumes if volume.space}
+        return re.sub(r"[^a-zA-Z0-9+]", "", spaces.pop()) if len(spaces) == 1 else ""
+
+    @property
     def _reference(self) -> dict[str, Any]:
-        """SpatialReference of the first image, which all share."""
+        """SpatialReference of the first image, which all share; else that of their template."""
         beside = next((volume.sidecar for volume in self.volumes if volume.sidecar), None)
         said = {} if beside is None else _read(beside)
-        return {name: said[name] for name in ("SpatialReference",) if name in said}
+        found = said.get("SpatialReference")
+        if found is not None and "bids::" not in json.dumps(found):  # which would mean the other dataset
+            return {"SpatialReference": found}
+        return spatial_fields({"space": self._space} if self._space else {}, ".nii.gz")
 
     @property
     def _sources(self) -> list[Path]:

@@ -244,7 +244,7 @@ class Study(Trials):
         def deliver(label: str, outputs: Any) -> None:
             if label in self.networks:
                 runs = self.networks[label]
-                delivery.networks(runs.entities, runs.bolds, outputs)
+                delivery.networks(runs.entities, runs.bolds, outputs, runs.background)
             else:
                 delivery.analysis(label, outputs, self.main)
 

@@ -45,7 +45,7 @@ _SUBJECTS = {
 }  # fmt: skip
 _GROUP = {
     "finn": {
-        _MAPS: [("template", ".nii.gz"), ("template", ".dscalar.nii"), ("template", ".shape.gii")],
+        _MAPS: [("latents", ".nii.gz"), ("latents", ".dscalar.nii"), ("latents", ".shape.gii")],
         _MODEL: [("model", ".safetensors")],
         "the latent size that the group's rule chooses": [("sizechoice", "")],
         _TABLES: [(name, ".tsv") for name in (

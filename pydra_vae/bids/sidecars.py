@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -96,6 +98,39 @@ def sidecar(
         content["Parameters"] = dict(parameters)
     content["PackageVersions"] = versions()  # BIDS' SoftwareVersions is the scanner's
     return plain(content)
+
+
+def provenance(path: Path, datasets: Mapping[str, Path] | None = None) -> dict[str, str]:
+    """Say which file an atlas or a mask was: its name, where it came from, and a hash of its content.
+
+    Parameters
+    ----------
+    path : Path
+        TemplateFlow's, or a file of the user's.
+    datasets : mapping, optional
+        For `bids_uri`.
+
+    Returns
+    -------
+    said : dict of str
+        Name, URI, SHA256; URL where TemplateFlow has it. TemplateFlow has no versions of files: the hash tells them
+        apart.
+    """
+    path = Path(path).absolute()
+    name = re.search(r"_atlas-([a-zA-Z0-9]+)", path.name)
+    desc = re.search(r"_desc-([a-zA-Z0-9]+)", path.name)
+    words = "_".join(found[1] for found in (name, desc) if found) if name else path.name
+    uri = bids_uri(path, {"templateflow": home(), **(datasets or {})})
+    url = {"URL": f"{TEMPLATEFLOW}/{uri.split(':', 2)[2]}"} if uri.startswith("bids:templateflow:") else {}
+    stat = path.stat()
+    return {"Name": words, "URI": uri, **url, "SHA256": _hash(path, stat.st_size, stat.st_mtime_ns)}
+
+
+@cache
+def _hash(path: Path, *_: int) -> str:
+    """Hash of a file's content; once for each version of it, as many sidecars name it."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -283,6 +283,7 @@ def _new_header(
     if old["sform_code"]:
         header.set_sform(old.get_sform(), int(old["sform_code"]))
     space, time = old.get_xyzt_units()
+    space = "mm" if space == "unknown" else space  # as every reader takes it
     zooms = [float(z) for z in old.get_zooms()[:3]]
     if len(shape) == 4:
         if time not in ("sec", "msec", "usec"):

@@ -60,7 +60,8 @@ def test_outputs_have_their_names_and_sidecars(structural_demo):
     assert beside["latent_dim"] == 12
     assert beside["Parameters"]["FitVolumeVae"]["beta"] == 10.0
     effects = nib.load(output / f"group_{space}_stat-effect_desc-KLbeta10_map.nii.gz")
-    mask = nib.load(output / f"group_{space}_desc-structural_mask.nii.gz")
+    template = space.replace("space", "tpl")
+    mask = nib.load(output / template / "anat" / f"{template}_desc-structural_mask.nii.gz")
     assert effects.shape == (*mask.shape, 12)
     assert not effects.get_fdata()[mask.get_fdata() == 0].any()
     (maps,) = output.glob("sub-001/ses-1/func/*_stat-z_desc-VAE_boldmap.nii.gz")

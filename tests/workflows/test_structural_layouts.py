@@ -12,6 +12,7 @@ from pydra_vae.simulate.structural_standin import write_volume_tree
 SHORT = ("--max-steps", "5", "--compare", "none")
 QUICK = (*SHORT, "--permutations", "3", "--regression-models", "mean", "glm")
 SPACE = "space-MNI152NLin2009aSym"
+MASK = "tpl-{0}/anat/tpl-{0}_desc-structural_mask"  # of a template
 
 
 def table(output, name):
@@ -66,7 +67,7 @@ def test_fmriprep_with_visits_a_second_modality_and_scores(structural, tmp_path)
     assert (ages.nunique() == ages.size()).all() and ages.size().max() > 1
     assert {"image", "memory", "functional"} <= set(table(output, "joint")["target"])
     assert len(table(output, "visits")) and len(table(output, "coefficients")) == 12
-    assert (output / f"group_{SPACE}_desc-structural_mask.nii.gz").is_file()
+    assert (output / f"{MASK.format(SPACE[6:])}.nii.gz").is_file()
     # features are named by the components that there are: 24 training images have 23
     assert set(table(output, "regression")["features"]) - {"none"} == {"VAE", "PCA-12", "PCA-23"}
 
@@ -79,10 +80,10 @@ def test_t1w_images_within_their_brain_masks(structural, tmp_path):
     assert done.returncode == 0, done.stderr
     output = tmp_path / "out"
     assert not table(output, "fits")["pca_r2_test"].isna().any()
-    mask = nib.load(output / f"group_{SPACE}_desc-structural_mask.nii.gz").get_fdata() > 0
+    mask = nib.load(output / f"{MASK.format(SPACE[6:])}.nii.gz").get_fdata() > 0
     brain = nib.load(next(data.glob(f"sub-01/anat/*{SPACE}*_desc-brain_mask.nii.gz"))).get_fdata() > 0
     assert (mask == brain).all()
-    beside = json.loads((output / f"group_{SPACE}_desc-structural_mask.json").read_text())
+    beside = json.loads((output / f"{MASK.format(SPACE[6:])}.json").read_text())
     assert beside["unit"] == "intensity" and "brain masks of more than half" in beside["mask_rule"]
 
 
@@ -95,7 +96,7 @@ def test_images_of_several_grids(structural, tmp_path):
     wanted = data.parent / "images" / "sub-01.nii.gz"
     done = structural(data, "by-grid", *QUICK, "--grid", wanted, "--analyses", "none", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    made, like = nib.load(tmp_path / "by-grid" / "group_desc-structural_mask.nii.gz"), nib.load(wanted)
+    made, like = nib.load(tmp_path / "by-grid" / f"{MASK.format('group')}.nii.gz"), nib.load(wanted)
     assert made.shape == like.shape and np.allclose(made.affine, like.affine)
 
 
