@@ -102,7 +102,7 @@ def init_tivae_factors_wf(
     bold_file
         List of recordings: each a ``dtseries.nii``, or the left and right ``func.gii``.
     subject_id
-        Whose recording each is; all recordings of a person lie in one part of the split.
+        Whose recording each is, with or without ``sub-``; all recordings of a person lie in one part of the split.
     surfaces
         Left and right surface of the group (``surf.gii``), for distances between vertices.
     region_labels
@@ -256,7 +256,7 @@ def init_volume_latents_wf(
     anat_file
         List of 3-D images in one standard space: tissue probabilities, T1w images, functional maps.
     subject_id
-        Whose image each is; all images of a person lie in one part of the split.
+        Whose image each is, with or without ``sub-``; all images of a person lie in one part of the split.
     anat_mask
         Brain mask of each image (optional).
     grid_file

@@ -156,7 +156,7 @@ def per_recording(bold_file, subject_id, confounds_file=None, confounds_metadata
                 f"inputnode.{name} has {n} entries, but there are {len(data)}: give one for each file (for each pair "
                 "of hemispheres), in the same order"
             )
-    persons = [str(person) for person in given["subject_id"]]
+    persons = [f"sub-{str(person).removeprefix('sub-')}" for person in given["subject_id"]]
     labels = [
         person if persons.count(person) == 1 else f"{person}_{persons[:i].count(person) + 1}"
         for i, person in enumerate(persons)
@@ -178,7 +178,7 @@ def per_image(anat_file, subject_id, anat_mask=None, grid_file=None):
                 f"inputnode.{name} has {n} entries, but there are {len(anat_file)} images: give one an image, in the "
                 "same order"
             )
-    persons = [str(person) for person in subject_id]
+    persons = [f"sub-{str(person).removeprefix('sub-')}" for person in subject_id]
     labels = [
         person if persons.count(person) == 1 else f"{person}_{persons[:i].count(person) + 1}"
         for i, person in enumerate(persons)

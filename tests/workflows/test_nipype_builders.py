@@ -191,9 +191,9 @@ def test_factors_of_a_group(group, tmp_path):
     graph = flow.run("Linear")
     assert np.load(outputs(graph, "encode_factors").factors).shape == (5, 60, 3)
     split = pd.read_csv(outputs(graph, "split_subjects").subject_split, sep="\t", dtype=str)
-    assert list(split["label"]) == ["01_1", "01_2", "02", "03", "04"]
+    assert list(split["label"]) == ["sub-01_1", "sub-01_2", "sub-02", "sub-03", "sub-04"]
     tables = Path(outputs(graph, "write_factors").tables)
-    times = pd.read_csv(tables / "02.tsv", sep="\t")["time"]
+    times = pd.read_csv(tables / "sub-02.tsv", sep="\t")["time"]
     assert times[1] == pytest.approx(0.72)
     assert nib.load(outputs(graph, "write_maps").cifti).shape[0] == 3
     assert "collapsed" in json.loads(Path(outputs(graph, "score_tivae").verdict).read_text())
@@ -217,7 +217,7 @@ def test_latents_of_volumes(tmp_path):
     flow.inputs.inputnode.subject_id = [f"{i:02d}" for i in range(24)]
     graph = flow.run("Linear")
     table = pd.read_csv(outputs(graph, "write_latents").table, sep="\t", dtype=str)
-    assert list(table["label"]) == flow.inputs.inputnode.subject_id
+    assert list(table["label"]) == [f"sub-{i:02d}" for i in range(24)]
     assert list(table)[:5] == ["label", "person", "part", "z0", "z1"]
     assert json.loads(Path(outputs(graph, "fit_vae").config).read_text())["latent_dim"] == 2
 
@@ -262,3 +262,40 @@ def test_methods_text_is_collected_where_niworkflows_is_in_use(monkeypatch):
     assert isinstance(flow, LiterateWorkflow) and isinstance(flow.get_node("cvae_latents_wf"), LiterateWorkflow)
     texts = flow.__desc__ + flow.get_node("cvae_latents_wf").__desc__
     assert texts.count("Singla") == 1, "each method is said once"
+
+
+# ---- docs/nipype.md -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page():
+    """Everything that the page's blocks define, each run as it stands there."""
+    found = {"__name__": "page"}
+    for block in re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(block, str(DOCS), "exec"), found)
+    return found
+
+
+def test_the_pages_workflow_runs(page, subject, tmp_path):
+    made = page["init_my_wf"](subject.bolds[0], subject.mask, str(tmp_path), fit=SHORT)
+    assert Path(outputs(made.run("Linear"), "tsnr").tsnr_file).is_file()
+
+
+def test_the_pages_place_in_fmriprep_runs(page, subject, tmp_path):
+    made = page["init_single_run_wf"]({"RepetitionTime": T_R}, {"resampled": 1}, 1)
+    made.base_dir = str(tmp_path)
+    made.get_node("bold_std_wf").inputs.trait_set(bold_std=subject.bolds[0], bold_mask_std=subject.mask)
+    tables = {"confounds_file": subject.tables[0], "confounds_metadata": {"trans_x": {}}}
+    made.get_node("bold_confounds_wf").inputs.trait_set(**tables)
+    made.get_node("cvae_denoise_wf").get_node("cvae_latents_wf").get_node("fit_cvae").inputs.trait_set(**SHORT)
+    graph = made.run("Linear")
+    assert nib.load(outputs(graph, ".denoised_bold").denoised_bold).shape == (*SHAPE, T)
+
+
+def test_the_page_names_every_builder_with_its_fields():
+    rows = dict(re.findall(r"^\| `(init_\w+)` \| (.*) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
+    assert sorted(rows) == sorted(builders.__all__)
+    for name, text in rows.items():
+        flow = {builder.__name__: builder(**options) for builder, options in ALL.items()}[name]
+        known = {f for node in ("inputnode", "outputnode") for f in flow.get_node(node).interface._fields}
+        assert set(re.findall(r"`(\w+)`", text)) <= known
