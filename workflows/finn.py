@@ -68,7 +68,11 @@ def SubjectCvae(
     atlas: File | None = None,
     atlas_labels: File | None = None,
     mask_file: File | None = None,
+    bolds_right: list[File] | None = None,
+    atlas_right: File | None = None,
+    surfaces: list[File] | None = None,
     mean_image: File | None = None,
+    inflated: list[File] | None = None,
     background: File | None = None,
     truth: list[File] | None = None,
     model: File | None = None,
@@ -95,6 +99,15 @@ def SubjectCvae(
         fMRIPrep's companions of the runs, one a run.
     atlas, atlas_labels, mask_file : file, optional
         See `MakeMask`.
+    bolds_right : list of file, optional
+        The right hemispheres of runs in pairs of func.gii, whose left ones are `bolds`. What comes out is CIFTI;
+        `SplitHemispheres` makes pairs of it.
+    atlas_right : file, optional
+        The right hemisphere of an atlas on the surface in two files.
+    surfaces : list of file, optional
+        Left and right surface of the mesh, for the places of vertices; needed for runs on the surface.
+    inflated : list of file, optional
+        The same mesh inflated, for the report's pictures; `surfaces` themselves by default.
     mean_image : file, optional
         See `Normalize`.
     background : file, optional
@@ -123,6 +136,9 @@ def SubjectCvae(
             atlas=atlas,
             atlas_labels=atlas_labels,
             mask_file=mask_file,
+            bolds_right=bolds_right,
+            atlas_right=atlas_right,
+            surfaces=surfaces,
             mean_image=mean_image,
             extract=extract | timing,
             normalize=normalize | ({"tsnr_units": tsnr["units"]} if "units" in tsnr else {}),
@@ -162,7 +178,7 @@ def SubjectCvae(
 
     table = workflow.add(VoxelTable(voxels=data.voxels, scaling=data.scaling, voxel_split=split.voxel_split))
     maps = workflow.add(WriteLatentMaps(latents=cvae.latents, scaling=data.scaling, mask=mask))
-    runs = {"series": data.series, "bold": bolds, "run_index": list(range(len(bolds)))}
+    runs = {"series": data.series, "bold": data.bolds, "run_index": list(range(len(bolds)))}
     each = WriteDenoised(**series, reconstruction=cvae.reconstruction, **timing)
     denoised = workflow.add(each.split(tuple(runs), **runs).combine(list(runs)))
     compared = series | {"reconstruction": cvae.reconstruction, "controls": cvae.controls}
@@ -197,6 +213,8 @@ def SubjectCvae(
             mask_info=data.mask_info,
             run_infos=data.series_info,
             background=background,
+            surfaces=inflated or surfaces,
+            folded=surfaces,
             recovery=recovery,
             emse_frame=error.get("emse_frame"),
             **report,

@@ -77,6 +77,9 @@ def SubjectForGroup(
     atlas: File | None = None,
     atlas_labels: File | None = None,
     mask_file: File | None = None,
+    bolds_right: list[File] | None = None,
+    atlas_right: File | None = None,
+    surfaces: list[File] | None = None,
     mean_image: File | None = None,
     scheme: str = "random",
     seed: int = 0,
@@ -91,7 +94,7 @@ def SubjectForGroup(
     Parameters
     ----------
     bolds, brain_masks, confounds, confounds_json, sidecars, atlas, atlas_labels, mask_file, mean_image
-        As in `SubjectCvae`.
+        As in `SubjectCvae`, and so are bolds_right, atlas_right and surfaces.
     model, config : file
         The delivered model.
     scheme, seed, extract, normalize, fit
@@ -112,6 +115,9 @@ def SubjectForGroup(
             atlas=atlas,
             atlas_labels=atlas_labels,
             mask_file=mask_file,
+            bolds_right=bolds_right,
+            atlas_right=atlas_right,
+            surfaces=surfaces,
             mean_image=mean_image,
             extract=extract,
             normalize=normalize,

@@ -15,6 +15,7 @@ from pydra_vae.engine import graph
 from pydra_vae.tasks.encode import Encode
 from pydra_vae.tasks.fit_controls import FitControls
 from pydra_vae.tasks.fit_cvae import FitCvae
+from pydra_vae.tasks.join_hemispheres import JoinHemispheres
 from pydra_vae.tasks.judge_fit import JudgeFit
 from pydra_vae.tasks.make_mask import MakeMask
 from pydra_vae.tasks.mask_bold import MaskBold
@@ -29,6 +30,7 @@ EMPTY: Options = {}  # Pydra copies the inputs of a workflow
 
 @graph.define(
     outputs={
+        "bolds": list[File],
         "mask": File,
         "voxels": File,
         "mask_info": File,
@@ -49,15 +51,33 @@ def PrepareSeries(
     atlas: File | None = None,
     atlas_labels: File | None = None,
     mask_file: File | None = None,
+    bolds_right: list[File] | None = None,
+    atlas_right: File | None = None,
+    surfaces: list[File] | None = None,
     mean_image: File | None = None,
     extract: Options = EMPTY,
     normalize: Options = EMPTY,
 ):
-    """Mask every run and join them to one scaled matrix, voxels × time."""
-    mask = workflow.add(
-        MakeMask(bolds=bolds, brain_masks=brain_masks, atlas=atlas, atlas_labels=atlas_labels, mask_file=mask_file)
-    )
+    """Mask every run and join them to one scaled matrix, voxels (or vertices) × time.
+
+    Of runs in two GIFTI files one CIFTI file each is made first: `bolds` are what all steps read.
+    """
     nothing = [None] * len(bolds)
+    if bolds_right:
+        pairs = {"left": bolds, "right": bolds_right, "sidecar": sidecars or nothing}
+        timing = {"t_r": extract["t_r"]} if "t_r" in extract else {}
+        bolds = workflow.add(JoinHemispheres(**timing).split(tuple(pairs), **pairs).combine(list(pairs))).bold
+    mask = workflow.add(
+        MakeMask(
+            bolds=bolds,
+            brain_masks=brain_masks,
+            atlas=atlas,
+            atlas_labels=atlas_labels,
+            mask_file=mask_file,
+            atlas_right=atlas_right,
+            surfaces=surfaces,
+        )
+    )
     runs = {
         "bold": bolds,
         "confounds": confounds or nothing,
@@ -69,6 +89,7 @@ def PrepareSeries(
         Normalize(series=extracted.series, frames=extracted.frames, mask=mask.mask, mean_image=mean_image, **normalize)
     )
     return (
+        bolds,
         mask.mask,
         mask.voxels,
         mask.info,

@@ -69,6 +69,7 @@ def LatentScience(
     latents: File,
     latent_dim: int,
     truth: File | None = None,
+    surfaces: list[File] | None = None,
     seed: int = 0,
     views: Options = EMPTY,
     gradients: Options = EMPTY,
@@ -83,7 +84,16 @@ def LatentScience(
         DiffusionEmbedding(**space, scaled=scaled, frames=frames, seed=seed, **{"n_components": latent_dim} | gradients)
     ).gradients
     structure = workflow.add(
-        LatentStructure(**space, latents=latents, scaled=scaled, frames=frames, pca=pca, gradients=diffusion, seed=seed)
+        LatentStructure(
+            **space,
+            latents=latents,
+            scaled=scaled,
+            frames=frames,
+            pca=pca,
+            gradients=diffusion,
+            surfaces=surfaces,
+            seed=seed,
+        )
     )
     viewed = workflow.add(LatentViews(**space, latents=latents, seed=seed, **views))
     nulls = {"n_null": permutations["n_permutations"]} if permutations else {}
@@ -201,6 +211,7 @@ def SubjectScience(
     latent_dim: int,
     truth_latents: File | None = None,
     truth_artefacts: File | None = None,
+    surfaces: list[File] | None = None,
     tasks: list[str] | None = None,
     confounds: list[File | None] | None = None,
     events: list[File | None] | None = None,
@@ -227,6 +238,8 @@ def SubjectScience(
         Of that model.
     truth_latents, truth_artefacts : file, optional
         What was planted in simulated data.
+    surfaces : list of file, optional
+        Left and right surface of the mesh, of runs on the surface.
     tasks : list of str, optional
         Task of each run, to find planted frames.
     confounds, events : list of file, optional
@@ -250,6 +263,7 @@ def SubjectScience(
     decoded = {"reconstruction": reconstruction, "latents": latents, "controls": controls}
     if analysis == "latents":
         compared = {"controls": controls, "latents": latents, "latent_dim": latent_dim, "truth": truth_latents}
+        compared["surfaces"] = surfaces
         given = {"views": views, "gradients": gradients, "permutations": permutations}
         done = workflow.add(LatentScience(**series, **compared, **given, seed=seed))
     elif analysis == "sweep":

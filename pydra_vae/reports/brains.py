@@ -1,7 +1,7 @@
 """Maps on brain slices: every map of a report at the same slices, on the same background.
 
-Axial slices are spaced evenly over the mask. Images are cropped to the mask with a margin, so that the brain fills
-its panel. Rows that share a colour scale share its bar.
+Axial slices are spaced evenly over the mask; of vertices (`surface_rows`) both hemispheres are drawn. Images are
+cropped to the mask with a margin, so that the brain fills its panel. Rows that share a colour scale share its bar.
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,6 +138,15 @@ def _draw_maps(figure, rows, bottoms, space, cuts, place) -> None:
     left, panel, total = place
     tall = panel * space.ratio
     for row, bottom in zip(rows, bottoms, strict=True):
+        x = (left - LABELS + 0.12) / WIDTH
+        figure.text(x, (bottom + tall / 2) / total, row.label, color=PALE, fontsize=10.5, va="center")
+        if hasattr(space, "paint"):
+            for i, view in enumerate(cuts):
+                box = ((left + i * panel) / WIDTH, bottom / total, panel / WIDTH, tall / total)
+                axes = figure.add_axes(box)
+                axes.imshow(space.paint(row, view))
+                axes.set_axis_off()
+            continue
         plot_stat_map(
             space.image(row.values),
             bg_img=space.background,
@@ -156,8 +165,6 @@ def _draw_maps(figure, rows, bottoms, space, cuts, place) -> None:
             resampling_interpolation="nearest",
             symmetric_cbar=False,
         )
-        x = (left - LABELS + 0.12) / WIDTH
-        figure.text(x, (bottom + tall / 2) / total, row.label, color=PALE, fontsize=10.5, va="center")
 
 
 def _draw_bars(figure, rows, bottoms, tall, total) -> None:
@@ -198,9 +205,10 @@ def _name_slices(figure, cuts, place, title: float = 0) -> None:
     left, panel, total = place
     y = 1 - (title + 0.2) / total
     for i, z in enumerate(cuts):
-        sign = "−" if z < -0.5 else ""
-        text = f"z = {sign}{abs(z):.0f}"
+        text = z if isinstance(z, str) else f"z = {'−' if z < -0.5 else ''}{abs(z):.0f}"
         figure.text((left + (i + 0.5) * panel) / WIDTH, y, text, color=PALE, fontsize=9.5, ha="center", va="center")
+    if cuts and isinstance(cuts[0], str):
+        return
     for x, side in ((0.06, "L"), (0.94, "R")):
         figure.text((left + x * panel) / WIDTH, y, side, color="#9a9a9a", fontsize=9.5, ha="center", va="center")
 

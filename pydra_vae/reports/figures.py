@@ -9,6 +9,7 @@ from pydra_vae.reports.brains import Row, robust_limit, robust_range, slices
 from pydra_vae.reports.formats import fixed, model_name, number
 from pydra_vae.reports.loaded import Loaded
 from pydra_vae.reports.pages import figure
+from pydra_vae.reports.surface_rows import SurfaceSpace
 from pydra_vae.stats.reconstruction import random_voxels, reconstruction_errors
 
 LATENT_LIMIT = 2.5  # standard deviations
@@ -147,12 +148,22 @@ def _place(data: Loaded, row: int) -> str:
     """A voxel's parcel, else its indices."""
     voxel = data.voxels.iloc[row]
     name = voxel["name"] or voxel["network"]
-    where = f"voxel ({voxel['i']}, {voxel['j']}, {voxel['k']})"
+    where = place_of(voxel)
     return f"{name}, {where}" if name else where
+
+
+def place_of(voxel) -> str:
+    """A row of the table of voxels in words: its indices, or its vertex."""
+    if "vertex" in voxel and not np.isnan(float(voxel["vertex"])):
+        return f"vertex {int(voxel['vertex'])} of the {voxel['structure'].replace('_', ' ').lower()}"
+    indices = f"voxel ({int(voxel['i'])}, {int(voxel['j'])}, {int(voxel['k'])})"
+    return indices + (f" of the {voxel['structure'].replace('_', ' ').lower()}" if "structure" in voxel else "")
 
 
 def _behind(data: Loaded) -> str:
     """What the maps lie on."""
+    if isinstance(data.space, SurfaceSpace):
+        return data.space.caption
     if data.space.background is None:
         return ""
     name = data.files.background_name if data.files.background is not None else "mean BOLD"

@@ -9,9 +9,10 @@ import pandas as pd
 
 from pydra_vae.bids.sidecars import SOFTWARE, versions
 from pydra_vae.bids.tables import read_table
-from pydra_vae.images.headers import read_header
-from pydra_vae.images.volumes import load_mask, load_volume
+from pydra_vae.images.geometry import Geometry, Voxels, load_geometry
+from pydra_vae.images.volumes import load_volume
 from pydra_vae.reports.brains import Space
+from pydra_vae.reports.surface_rows import SurfaceSpace
 from pydra_vae.stats.chunks import frame_weights, row_chunks
 from pydra_vae.stats.fit_warnings import verdict_warnings
 from pydra_vae.stats.normalise import Scaling
@@ -44,7 +45,7 @@ class Loaded:
             f.voxel_split: (self.split.shape, (n_voxels,)),
             f.frames: ((len(self.frames),), (n_frames,)),
             f.voxels: ((len(read_table(f.voxels)),), (self.scaling.kept.size,)),
-            f.mask: ((int(np.count_nonzero(self.mask)),), (self.scaling.kept.size,)),
+            f.mask: ((len(self.geometry),), (self.scaling.kept.size,)),
         }
         for path, (shape, wanted) in found.items():
             if tuple(shape) != wanted:
@@ -100,31 +101,33 @@ class Loaded:
         return np.flatnonzero(self.split == TEST)
 
     @cached_property
-    def mask(self) -> np.ndarray:
-        """(I, J, K) voxels of the mask."""
-        return load_mask(Path(self.files.mask))
+    def geometry(self) -> Geometry:
+        """The mask: voxels or grayordinates."""
+        return load_geometry(Path(self.files.mask))
 
     @cached_property
     def kept_mask(self) -> np.ndarray:
         """(I, J, K) voxels that have a row in the matrices."""
-        kept = self.mask.copy()
-        kept[self.mask] = self.scaling.kept
+        kept = self.geometry.inside.copy()
+        kept[self.geometry.inside] = self.scaling.kept
         return kept
 
     @cached_property
     def voxels(self) -> pd.DataFrame:
-        """One row for each row of the matrices: i j k parcel name network ("" for none)."""
+        """One row for each row of the matrices: place, parcel, name, network ("" for none)."""
         table = read_table(self.files.voxels)[self.scaling.kept].reset_index(drop=True)
         for column in ("name", "network"):
             table[column] = table[column].fillna("").astype(str)
         return table
 
     @cached_property
-    def space(self) -> Space:
+    def space(self) -> Space | SurfaceSpace:
         """Where the maps lie, and their background."""
         import nibabel as nib
 
-        affine = read_header(Path(self.files.mask)).affine
+        if not isinstance(self.geometry, Voxels):
+            return SurfaceSpace(self.files.surfaces, self.files.folded, self.voxels)
+        affine = self.geometry.header.affine
         if self.files.background is not None:
             values, header = load_volume(Path(self.files.background))
             background = nib.Nifti1Image(np.nan_to_num(values).astype(np.float32), header.affine)
@@ -137,11 +140,9 @@ class Loaded:
         return Space.of(self.kept_mask, affine, background)
 
     def map_values(self, path: Path) -> np.ndarray:
-        """(K,) values of a map in the grid of the mask."""
-        values, header = load_volume(Path(path))
-        if header.shape != self.kept_mask.shape:
-            raise ValueError(f"the map {path} has {header.shape} voxels but the mask {self.kept_mask.shape}")
-        return np.asarray(values, dtype=np.float64)[self.kept_mask]
+        """(K,) values of a map in the grid of the mask, or of its grayordinates."""
+        self.geometry.check(Path(path), "map")
+        return self.geometry.read_maps(Path(path))[self.scaling.kept, 0].astype(np.float64)
 
     def _mean_bold(self) -> np.ndarray:
         mean = np.empty(self.x.shape[0])

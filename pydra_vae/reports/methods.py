@@ -93,6 +93,7 @@ def mask_phrase(data: Loaded) -> str:
         "mask file": f"mask {info.get('mask', '')}",
         "atlas and mask file": f"atlas {info.get('atlas', '')} inside the mask {info.get('mask', '')}",
         "brain mask": "brain mask common to all runs",
+        "every grayordinate": "every grayordinate of the files",
     }
     text = names.get(info.get("mask_from"), "mask")
     inside = data.voxels[data.voxels["parcel"] > 0]

@@ -46,6 +46,8 @@ class SubjectReport:
         Image behind the maps, in the space of the BOLD; None for the mean BOLD.
     background_name : str
         What it is, for the caption, such as "T1w".
+    surfaces, folded : sequences of Path
+        Left and right surface, inflated and folded, on which vertices are drawn; none for volumes.
     recovery : Path or None
         How well planted signals were found, for simulated data.
     dataset : str
@@ -88,6 +90,8 @@ class SubjectReport:
     run_infos: tuple[Path, ...] = ()
     background: Path | None = None
     background_name: str = "background image"
+    surfaces: tuple[Path, ...] = ()
+    folded: tuple[Path, ...] = ()
     recovery: Path | None = None
     dataset: str = ""
     generated_by: str = ""

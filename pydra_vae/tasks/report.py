@@ -46,6 +46,8 @@ def SubjectReport(
     emse_frame: int | None = None,
     why_not_blocked: str = "",
     parameters: str = "{}",
+    surfaces: list[File] | None = None,
+    folded: list[File] | None = None,
 ):
     """Write one self-contained HTML page of a subject.
 
@@ -123,6 +125,10 @@ def SubjectReport(
         Why a second fit on blocks was asked for but not possible, if so.
     parameters : str
         JSON of the options that the user gave, for the record.
+    surfaces : list of file, optional
+        Left and right surface on which the maps of vertices are drawn; needed for runs on the surface.
+    folded : list of file, optional
+        The same meshes as they are folded, for gyri and sulci in two greys.
 
     Returns
     -------
@@ -139,6 +145,8 @@ def SubjectReport(
         "metrics": (metrics, blocked_metrics),
         "warnings": (error_warnings, blocked_warnings, tsnr_warnings),
         "run_infos": run_infos or (),
+        "surfaces": surfaces or (),
+        "folded": folded or (),
     }
     report = Report(
         label=label,
