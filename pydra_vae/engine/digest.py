@@ -85,7 +85,7 @@ def closure(module: str) -> Closure:
     Closure
         `files` maps names (of modules, or of data files relative to their module) to digests.
     """
-    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    main = getattr(_main(), "__spec__", None)
     if module in ("__main__", "__mp_main__"):
         module = main.name if main else "__main__"  # `python -m package.module` is that module
     known = _closures.get(module)
@@ -186,7 +186,7 @@ def _walk(module: str) -> Closure:
 def _scope(module: str):
     """Which dotted names belong to the code of a step's module: its own top-level package, and ours."""
     tops = {module.split(".")[0], OWN}
-    loaded = sys.modules.get(module)
+    loaded = _main() if module == "__main__" else sys.modules.get(module)
     file = getattr(loaded, "__file__", None)
     if "." not in module and file and not hasattr(loaded, "__path__"):  # a script: its neighbours are its package
         folder = Path(file).parent
@@ -201,7 +201,7 @@ def _locate(name: str, located: dict[str, Module | None]) -> Module | None:
         return located[name]
     located[name] = None
     if name in ("__main__", "__mp_main__"):
-        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        file = getattr(_main(), "__file__", None)
         located[name] = Module(name, Path(file)) if file else None
         return located[name]
     parent, _, _ = name.rpartition(".")
@@ -218,6 +218,11 @@ def _locate(name: str, located: dict[str, Module | None]) -> Module | None:
             located[name] = Module(name, file, tuple(spec.submodule_search_locations or ()))
             break
     return located[name]
+
+
+def _main():
+    """The script; a spawned process that is still importing it has it under the second name alone."""
+    return sys.modules.get("__mp_main__", sys.modules.get("__main__"))
 
 
 def _is_in_package(module: Module) -> bool:
