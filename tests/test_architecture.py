@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "interfaces": {"tasks", "engine"},
     "options": set(),
     "workflows": {"engine", "bids", "tasks", "interfaces", "options"},
-    "cli": {"workflows", "fetch"},
+    "cli": {"workflows", "fetch", "options"},
 }
 # Heavy libraries that a layer must not need at all.
 FORBIDDEN = {

@@ -122,7 +122,7 @@ def in_words(size: float) -> str:
     >>> in_words(447_118_236)
     '447 MB'
     """
-    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
         if size >= 10**power:
             return f"{size / 10**power:.3g} {unit}"
     return f"{size:.0f} B"
