@@ -6,12 +6,21 @@ be an error. Every line names one kind of file (a suffix with its extension); no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pydra_vae.bids.sidecars import write_json
 from pydra_vae.images.streams import writing
 
 RECIPES = ("finn", "motor", "structural")
+CONFIG = "code/bids-validator.json"
+# Files that the text of BIDS derivatives names (surface BOLD) or that have no other name (a mask of vertices), but
+# for whose extensions its schema, and so every validator, has no rule.
+NO_RULE = (
+    "_bold.dtseries.nii", "_bold.func.gii",
+    "_mask.dscalar.nii", "_mask.shape.gii", "_mask.dlabel.nii", "_mask.label.gii",
+)  # fmt: skip
 BEGIN = "# pydra_vae: what BIDS has no name for yet (written anew by each run; lines of your own go outside this part)"
 END = "# pydra_vae: end"
 
@@ -129,6 +138,36 @@ def write_bidsignore(output: Path, recipe: str) -> bool:
     with writing(path) as stream:
         stream.write(text.encode())
     return True
+
+
+def note_surface_files(output: Path, files: Iterable[Path]) -> bool:
+    """Write a configuration of the validator under which these files, each by its full name, give a warning.
+
+    Surface BOLD and masks are never in ``.bidsignore``. BIDS' text has names for them, but its schema (1.11) knows
+    neither ``.dtseries.nii`` nor ``.func.gii`` under ``func``, so that a validator calls the right name an error too.
+    ``bids-validator-deno OUTPUT --config OUTPUT/code/bids-validator.json`` tells these from files with a wrong name.
+
+    Parameters
+    ----------
+    output : Path
+        Root of the dataset.
+    files : iterable of Path
+        Delivered files in it; those that the schema has rules for are left out.
+
+    Returns
+    -------
+    written : bool
+    """
+    path = Path(output) / CONFIG
+    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = {entry.get("location") for entry in there.get("warning", [])}
+    places = {f"/{file.relative_to(output).as_posix()}" for file in map(Path, files) if file.name.endswith(NO_RULE)}
+    places |= {place[: place.index(".")] + ".json" for place in places}
+    new = [{"code": "ALL_FILENAME_RULES_HAVE_ISSUES", "location": place} for place in sorted(places - known)]
+    if not new:
+        return False
+    path.parent.mkdir(exist_ok=True)
+    return write_json(path, {**there, "warning": [*there.get("warning", []), *new]})
 
 
 def _of_others(lines: Sequence[str]) -> list[str]:

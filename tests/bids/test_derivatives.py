@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pydra_vae.bids.dataset import check_recipe, describe_dataset
 from pydra_vae.bids.derivatives import (
     check_output,
     dataset_label,
@@ -17,7 +18,7 @@ from pydra_vae.bids.derivatives import (
     write_dataset_description,
 )
 from pydra_vae.bids.files import InputError
-from pydra_vae.bids.sidecars import bids_uri, plain, sidecar, write_json
+from pydra_vae.bids.sidecars import TEMPLATEFLOW, bids_uri, plain, provenance, sidecar, write_json
 
 
 def test_output_is_made_and_a_dry_run_leaves_nothing(tmp_path):
@@ -62,9 +63,50 @@ def test_dataset_description(tmp_path, shared_data):
     assert content["DatasetType"] == "derivative"
     assert content["GeneratedBy"][0]["Name"] == "pydra_vae"
     assert content["GeneratedBy"][0]["Version"][0].isdigit()
-    assert content["DatasetLinks"] == {"haxby": source.as_uri()}
+    assert content["DatasetLinks"] == {"haxby": source.as_uri(), "templateflow": TEMPLATEFLOW}
     assert content["SourceDatasets"][0]["URL"] == source.as_uri()
     assert not write_dataset_description(tmp_path, "Latents", {"haxby": source}, HowToAcknowledge="cite")
+
+
+def test_a_described_dataset_keeps_what_others_wrote(tmp_path):
+    assert describe_dataset(tmp_path, "finn", {"fmriprep": tmp_path / "in"})
+    assert not describe_dataset(tmp_path, "finn", {"fmriprep": tmp_path / "in"})
+    assert "pydra-vae finn" in (tmp_path / "README.md").read_text()
+    path = tmp_path / "dataset_description.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"Authors": ["A", "B"]}))
+    (tmp_path / "README.md").write_text("our own words")
+    assert describe_dataset(tmp_path, "finn", {"xcpd": tmp_path / "other"})
+    content = json.loads(path.read_text())
+    assert content["Authors"] == ["A", "B"] and set(content["DatasetLinks"]) == {"xcpd", "templateflow"}
+    assert (tmp_path / "README.md").read_text() == "our own words"
+
+
+def test_two_recipes_in_one_folder(tmp_path):
+    write_dataset_description(tmp_path, "pydra_vae: latents of brain volumes")  # as earlier versions wrote it
+    text = "holds the results of pydra-vae structural, .* would overwrite: give a folder of its own for OUTPUT, such as"
+    for recipe in ("finn", "motor"):
+        with pytest.raises(InputError, match=text):
+            describe_dataset(tmp_path, recipe)
+    assert describe_dataset(tmp_path, "structural")
+    with pytest.raises(InputError, match=text):
+        check_recipe(tmp_path, "motor")
+
+
+def test_where_an_atlas_came_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "tf"))
+    name = "tpl-X/tpl-X_res-02_atlas-Schaefer2018_desc-200Parcels17Networks_dseg.nii.gz"
+    path = tmp_path / "tf" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"abc")
+    said = provenance(path)
+    assert said["Name"] == "Schaefer2018_200Parcels17Networks"
+    assert said["URI"] == f"bids:templateflow:{name}" and said["URL"] == f"{TEMPLATEFLOW}/{name}"
+    assert said["SHA256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
+    path.write_bytes(b"abcd")
+    assert provenance(path)["SHA256"] != said["SHA256"]
+    mine = tmp_path / "mine.nii.gz"
+    mine.write_bytes(b"abc")
+    assert provenance(mine) == {"Name": "mine.nii.gz", "URI": mine.as_uri(), "SHA256": said["SHA256"]}
 
 
 @pytest.mark.parametrize("content", ['{"GeneratedBy": [{"Name": "fMRIPrep"}]}', '{"Name": "raw"}', "{"])
