@@ -47,6 +47,7 @@ __all__ = ["init_cvae_denoise_wf", "init_cvae_latents_wf", "init_tivae_factors_w
 
 INPUTS = (
     "bold_file", "bold_mask", "confounds_file", "confounds_metadata", "atlas_file", "atlas_labels_file", "mask_file",
+    "surfaces",
 )  # fmt: skip
 LATENTS = ("latent_maps", "latents", "mask", "model", "config", "history", "verdict")
 # What returns latents to BOLD needs beside them.
@@ -101,7 +102,7 @@ def init_cvae_latents_wf(
     Inputs
     ------
     bold_file
-        Preprocessed BOLD run (4-D), or a list of them in the order in which they are joined.
+        Preprocessed BOLD run (4-D, or ``dtseries.nii``), or a list of them in the order in which they are joined.
     bold_mask
         Brain mask of each run, or one for all; without atlas and mask file, voxels inside all of them are taken.
     confounds_file
@@ -109,14 +110,17 @@ def init_cvae_latents_wf(
     confounds_metadata
         Its description, as a JSON file or a dictionary, one a run (optional; compcor needs it).
     atlas_file, atlas_labels_file
-        Label image in the space of the runs, whose voxels are taken, and its table (optional).
+        Label image in the space of the runs (``dlabel.nii`` on the surface), whose voxels are taken, and its table
+        (optional).
     mask_file
         Mask of the voxels to take, on the grid of the runs (optional).
+    surfaces
+        Left and right surface of the mesh (``surf.gii``), for runs on the surface.
 
     Outputs
     -------
     latent_maps
-        4-D image, one volume a latent.
+        4-D image, one volume a latent; for runs on the surface a ``dscalar.nii``.
     latents
         (K, D) array of the K usable voxels.
     mask
@@ -159,6 +163,7 @@ def init_cvae_latents_wf(
         (inputnode, runs, [(field, field) for field in INPUTS[:4]]),
         (inputnode, make_mask, [
             ("atlas_file", "atlas"), ("atlas_labels_file", "atlas_labels"), ("mask_file", "mask_file"),
+            ("surfaces", "surfaces"),
         ]),
         (runs, make_mask, [("bold_file", "bolds"), ("bold_mask", "brain_masks")]),
         (runs, mask_bold, [
@@ -227,15 +232,15 @@ def init_cvae_denoise_wf(
     Inputs
     ------
     bold_file
-        Preprocessed BOLD run (4-D), or a list of them.
-    bold_mask, confounds_file, confounds_metadata, atlas_file, atlas_labels_file, mask_file
+        Preprocessed BOLD run (4-D, or ``dtseries.nii``), or a list of them.
+    bold_mask, confounds_file, confounds_metadata, atlas_file, atlas_labels_file, mask_file, surfaces
         As in `init_cvae_latents_wf`.
 
     Outputs
     -------
     denoised_bold
-        The reconstruction in scanner units, with the frames, geometry and repetition time of `bold_file`; one file for
-        one run, a list for a list.
+        The reconstruction in scanner units, in the kind of file, with the frames, geometry and repetition time of
+        `bold_file`; one file for one run, a list for a list.
     latent_maps, latents, mask, model, config, history, verdict
         As in `init_cvae_latents_wf`.
     """

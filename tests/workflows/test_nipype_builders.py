@@ -19,7 +19,7 @@ from pydra_vae.engine import nipype
 from pydra_vae.workflows import nipype_builders as builders
 from pydra_vae.workflows.nipype_parts import per_run
 
-from ..images.surface_files import write_func, write_label
+from ..images.surface_files import axis, write_dtseries, write_func, write_label
 from ..surface.meshes import sphere
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "nipype.md"
@@ -199,6 +199,20 @@ def test_factors_of_a_group(group, tmp_path):
     assert "collapsed" in json.loads(Path(outputs(graph, "score_tivae").verdict).read_text())
 
 
+def test_a_run_on_the_surface_comes_back_as_one(group, tmp_path):
+    vertices, rng = np.arange(MESH), np.random.default_rng(0)
+    models = axis(vertices, vertices, mesh=MESH, volume=6)
+    data = 1000 + rng.normal(size=(T, 3)).cumsum(axis=0) @ rng.normal(size=(3, len(models)))
+    bold = write_dtseries(tmp_path / "sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii", data, models, t_r=T_R)
+    flow = builders.init_cvae_denoise_wf(latent_dim=2, fit=SHORT)
+    flow.base_dir = str(tmp_path)
+    flow.inputs.inputnode.trait_set(bold_file=str(bold), surfaces=group.surfaces)
+    denoised = outputs(flow.run("Linear"), ".denoised_bold").denoised_bold
+    assert denoised.endswith(".dtseries.nii")
+    image = nib.load(denoised)
+    assert image.shape == (T, len(models)) and image.header.get_axis(0).step == pytest.approx(T_R)
+
+
 def test_factors_need_a_repetition_time():
     with pytest.raises(ValueError, match=r"metadata has no RepetitionTime, only \['EchoTime'\]"):
         builders.init_tivae_factors_wf(metadata={"EchoTime": 0.03})
@@ -284,7 +298,8 @@ def test_the_pages_workflow_runs(page, subject, tmp_path):
 def test_the_pages_place_in_fmriprep_runs(page, subject, tmp_path):
     made = page["init_single_run_wf"]({"RepetitionTime": T_R}, {"resampled": 1}, 1)
     made.base_dir = str(tmp_path)
-    made.get_node("bold_std_wf").inputs.trait_set(bold_std=subject.bolds[0], bold_mask_std=subject.mask)
+    made.get_node("bold_std_wf").inputs.bold_file = subject.bolds[0]
+    made.get_node("resample_mask").inputs.output_image = subject.mask
     tables = {"confounds_file": subject.tables[0], "confounds_metadata": {"trans_x": {}}}
     made.get_node("bold_confounds_wf").inputs.trait_set(**tables)
     made.get_node("cvae_denoise_wf").get_node("cvae_latents_wf").get_node("fit_cvae").inputs.trait_set(**SHORT)
