@@ -1,5 +1,6 @@
 """The recipes as a user runs them: a process of its own, its tables, and one demo for all tests of each."""
 
+import json
 import os
 import re
 import signal
@@ -81,6 +82,19 @@ def uninterrupted_and_killed(recipe, arguments, folder):
     assert done.returncode == 0, done.stderr
     assert not any(checkpoints.glob("*.pt"))
     return whole / "out", killed / "out", done
+
+
+@pytest.fixture(scope="session")
+def validate():
+    """The BIDS validator on a folder: each issue as severity, code, file."""
+
+    def call(folder, *arguments):
+        command = ["bids-validator-deno", str(folder), "--format", "json", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        found = json.loads(done.stdout)["issues"]["issues"]
+        return [(issue["severity"], issue["code"], issue["location"]) for issue in found]
+
+    return call
 
 
 def _demo(recipe, folder):

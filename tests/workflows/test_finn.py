@@ -181,3 +181,9 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo, finn):
     for end in ("_desc-cvae_history.tsv", "_desc-cvae_model.safetensors"):
         assert next(whole.rglob(f"*{end}")).read_bytes() == next(killed.rglob(f"*{end}")).read_bytes()
     assert json.loads(next(killed.rglob("*_desc-cvae_model.json")).read_text())["resumed_at"] > 0
+
+
+def test_the_outputs_are_a_valid_dataset(validate, demo):
+    """Nobody but the user knows the authors; there is nothing else that the validator would say."""
+    issues = validate(demo[0] / "output")
+    assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues

@@ -162,3 +162,9 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(structural_demo, struc
         name = f"group_desc-KLbeta10_{end}"
         assert (whole / name).read_bytes() == (killed / name).read_bytes()
     assert json.loads((killed / "group_desc-KLbeta10_model.json").read_text())["resumed_at"] > 0
+
+
+def test_the_outputs_are_a_valid_dataset(validate, structural_demo):
+    """Nobody but the user knows the authors; there is nothing else that the validator would say."""
+    issues = validate(structural_demo[0] / "output")
+    assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
