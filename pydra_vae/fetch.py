@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     options = parser.parse_args(argv)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        listing, client = listed(options)
+        listing, client = listed(options, lambda message: console.print(f"[yellow]waiting[/] {escape(message)}"))
         return _bring(listing, client, options, console)
     except FetchError as error:
         console.print(f"[bold red]error[/] {escape(str(error))}")
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         return 130
 
 
-def listed(options: argparse.Namespace) -> tuple[Listing, Client]:
+def listed(options: argparse.Namespace, say: Callable[[str], None] | None = None) -> tuple[Listing, Client]:
     """The files that the options choose, and who fetches them.
 
     Raises
@@ -54,14 +54,16 @@ def listed(options: argparse.Namespace) -> tuple[Listing, Client]:
     """
     places, dataset = Places.at(options.endpoint_url), options.dataset
     if dataset.lower() == HCP_MOTOR:
-        client = Client(SigV4(credentials(options.profile)), hint=f"Are the keys right and still valid? {HINT}")
+        client = Client(
+            SigV4(credentials(options.profile)), hint=f"Are the keys right and still valid? {HINT}", say=say
+        )
         directions = datasets.DIRECTIONS if options.direction == "both" else (options.direction,)
         people = options.participant_label
         return datasets.hcp_motor(people, directions, options.subject_surfaces, client, places), client
     repository = datasets.PARANOIA if dataset.lower() == "paranoia" else None
     if match := datasets.GIN.match(dataset):
         repository = match[1]
-    client = Client()
+    client = Client(say=say)
     if repository:
         return datasets.gin(repository, _wanted(options, repository), options.participant_label, places), client
     if match := datasets.OPENNEURO.match(dataset):

@@ -92,7 +92,11 @@ def openneuro(
         for files in pool.map(lambda subject: bucket.files(f"{prefix}{subject}/"), subjects):
             found += _below(files, prefix)
     listing = _listing(found, wanted, subjects, dataset)
-    return replace(listing, files=[*listing.files, *_raw_tables(raw, dataset, wanted, subjects, listing.files)])
+    try:
+        tables = _raw_tables(raw, dataset, wanted, subjects, listing.files)
+    except FetchError as error:  # the derivatives are of use without
+        return replace(listing, problems=listing.problems | {"raw": f"participants.tsv and events: {error}"})
+    return replace(listing, files=[*listing.files, *tables])
 
 
 def _raw_tables(raw: Bucket, dataset: str, wanted: Wanted, subjects: list[str], there: list[RemoteFile]):

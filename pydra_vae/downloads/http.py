@@ -37,10 +37,18 @@ class Client:
         Seconds before the second try; doubled each time, 30 at most.
     hint : str
         What to do when access is refused.
+    say : callable, optional
+        Told of a server that keeps failing, before it is asked again.
     """
 
-    def __init__(self, auth: Callable | None = None, wait: float = 1.0, hint: str = ""):
-        self.auth, self.wait, self.hint = auth, wait, hint
+    def __init__(
+        self,
+        auth: Callable | None = None,
+        wait: float = 1.0,
+        hint: str = "",
+        say: Callable[[str], None] | None = None,
+    ):
+        self.auth, self.wait, self.hint, self.say = auth, wait, hint, say
         self.stopped = threading.Event()
         self._local = threading.local()
 
@@ -66,7 +74,10 @@ class Client:
             if failures >= TRIES:
                 raise FetchError(f"{what}: {last}, {failures} times in a row; start again later, what is here is kept")
             # the random part keeps many downloads from asking at the same moment
-            self.stopped.wait(max(pause, min(self.wait * 2 ** (failures - 1), 30.0) * random.uniform(0.75, 1.25)))
+            seconds = max(pause, min(self.wait * 2 ** (failures - 1), 30.0) * random.uniform(0.75, 1.25))
+            if self.say and failures > 1:  # a single one is nothing to worry about
+                self.say(f"{what}: {last}; again in {seconds:.0f} s")
+            self.stopped.wait(seconds)
 
     def check(self) -> None:
         """Raise where the download was stopped from outside."""

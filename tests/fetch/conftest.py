@@ -5,9 +5,11 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import pooch
 import pytest
 
 from pydra_vae.downloads.files import RemoteFile, checksum_of_etag
@@ -38,6 +40,18 @@ class Server(ThreadingHTTPServer):
 
     def etag(self, name):
         return self.etags.get(name, f'"{hashlib.md5(self.objects[name]).hexdigest()}"')
+
+    def entries(self, bucket, prefix, delimiter):
+        """Keys below a prefix, then the folders: ("k" or "f", key)."""
+        keys, folders, start = [], set(), f"{bucket}/{prefix}"
+        for name in self.objects:
+            if name.startswith(start):
+                folder, slash, _ = name[len(start) :].partition(delimiter or "\0")
+                if slash:
+                    folders.add(f"{prefix}{folder}{delimiter}")
+                else:
+                    keys.append(name[len(bucket) + 1 :])
+        return [("k", key) for key in sorted(keys)] + [("f", folder) for folder in sorted(folders)]
 
     def fault(self, name):
         with self.lock:
@@ -81,17 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         if bucket in self.server.pages:
             return self._answer(200, self.server.pages[bucket])
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
-        keys, folders = [], set()
-        for name in sorted(self.server.objects):
-            key = name.removeprefix(f"{bucket}/")
-            if key == name or not key.startswith(prefix):
-                continue
-            rest = key[len(prefix) :]
-            if delimiter and delimiter in rest:
-                folders.add(prefix + rest.split(delimiter)[0] + delimiter)
-            else:
-                keys.append(key)
-        entries = [("k", key) for key in keys] + [("f", folder) for folder in sorted(folders)]
+        entries = self.server.entries(bucket, prefix, delimiter)
         start = int(query.get("continuation-token", "0+/=").partition("+")[0])
         page, more = entries[start : start + PAGE], start + PAGE < len(entries)
         body = "".join(map(lambda entry: self._entry(bucket, *entry), page))
@@ -158,6 +162,12 @@ def serving():
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _no_pause_before_wrong_bytes_are_fetched_again(monkeypatch):
+    """pooch's own second; ours is a parameter."""
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

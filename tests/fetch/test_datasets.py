@@ -154,6 +154,13 @@ def test_a_listing_that_fails_for_a_while(bucket):
     assert openneuro("ds001338", Wanted(), ["tb2994"], Client(wait=0.01), Places.at(bucket.url)).files
 
 
+def test_raw_data_that_cannot_be_listed_leave_the_derivatives(bucket, tmp_path, capsys):
+    bucket.faults["openneuro.org?list"] = (403, 9)
+    assert run(bucket, "ds001338", "--participant-label", "tb2994", "-o", tmp_path / "d") == 1
+    assert "left out participants.tsv and events:" in capsys.readouterr().err
+    assert len(find_runs(tmp_path / "d", task_id=["story1"])) == 1
+
+
 def test_a_page_that_is_no_listing_is_said(bucket):
     """As a proxy or a hotel's network answers."""
     bucket.pages["openneuro-derivatives"] = b"<html>Log in</html>"

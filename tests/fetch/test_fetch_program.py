@@ -14,6 +14,8 @@ from pydra_vae.downloads.files import RemoteFile, in_words
 from pydra_vae.downloads.needed import Wanted
 from pydra_vae.downloads.shown import Shown, plan
 from pydra_vae.options.fetch import fetch_parser
+from pydra_vae.options.finn import finn_parser
+from pydra_vae.options.motor import motor_parser
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "downloads.md").read_text(encoding="utf-8")
 FILES = [RemoteFile(f"sub-{i}/a", "", 1_000_000) for i in range(3)]
@@ -23,6 +25,12 @@ FILES = [RemoteFile(f"sub-{i}/a", "", 1_000_000) for i in range(3)]
 def test_every_command_of_the_page_is_understood(command):
     if "DATASET" not in command:
         assert fetch_parser().parse_args(shlex.split(command)).dataset
+
+
+@pytest.mark.parametrize(("recipe", "command"), re.findall(r"pydra-vae (finn|motor) ([^`\n]+?)(?=`|\n)", PAGE))
+def test_the_recipes_understand_what_the_page_gives_them(recipe, command):
+    parser = {"finn": finn_parser, "motor": motor_parser}[recipe]()
+    assert str(parser.parse_args(shlex.split(command)).output).startswith("results")
 
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"(--[a-z][a-z-]+)", PAGE))))

@@ -95,6 +95,12 @@ def test_nobody_there_is_said(client, tmp_path):
     assert "refused" in fetch_files([file], tmp_path, client).failed["a.txt"]
 
 
+def test_a_server_that_keeps_failing_is_told_of(server, stored, tmp_path):
+    said = []
+    fetch_files([stored("a.txt", b"abc", (500, 3))], tmp_path, http.Client(wait=0.01, say=said.append))
+    assert said == ["a.txt: the server answers 500 Internal Server Error; again in 0 s"] * 2
+
+
 def test_what_is_not_there_is_asked_for_once_and_the_others_come(server, stored, client, tmp_path):
     gone, good = stored("a.txt", b"abc", (404, 9)), stored("b.txt", b"abc")
     outcome = fetch_files([gone, good], tmp_path, client)
