@@ -14,6 +14,7 @@ from pydra_vae import __version__
 from pydra_vae.bids.dataset import describe_dataset
 from pydra_vae.bids.derivatives import check_output, check_work, dataset_label
 from pydra_vae.bids.filters import read_filters
+from pydra_vae.bids.ignore import note_surface_files
 from pydra_vae.bids.plan import SubjectPlan, plan_subjects
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options.finn import chosen_analyses, finn_parser
@@ -144,6 +145,7 @@ def participant(
     }
     how = running(options, console) | {"stop_on_first_crash": options.stop_on_first_crash}
     outcome = run(tasks, **how, on_done=lambda label, outputs: delivery[label].subject(outputs))
+    note_surface_files(output, (path for plan in plans for *_, path in targets(plan, output) if path.is_file()))
     status = outcome.exit_code
     if not outcome.interrupted and not (status and options.stop_on_first_crash):
         planted = {plan.label: truth(plan)["science"] for plan in plans} if truth else {}
