@@ -12,6 +12,7 @@ As a part of other pipelines: `SubjectCvae` takes files, returns files, and nest
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
 from fileformats.generic import File
@@ -20,6 +21,7 @@ from pydra.compose import workflow
 from pydra_vae.engine import graph
 from pydra_vae.tasks.recovery import Recovery
 from pydra_vae.tasks.report import SubjectReport
+from pydra_vae.tasks.split_hemispheres import SplitHemispheres
 from pydra_vae.tasks.split_voxels import SplitVoxels
 from pydra_vae.tasks.subject_metrics import SubjectMetrics
 from pydra_vae.tasks.subject_verdict import SubjectVerdict
@@ -28,6 +30,9 @@ from pydra_vae.tasks.voxel_table import VoxelTable
 from pydra_vae.tasks.write_maps import WriteDenoised, WriteLatentMaps
 from pydra_vae.workflows.finn_parts import EMPTY, FitAndScore, FitIfPossible, Options, PrepareSeries
 
+# Maps that runs in pairs of func.gii have in two files too, one a hemisphere.
+IN_HEMISPHERES = ("latent_maps", "tsnr_before", "tsnr_after", "tsnr_change", "mse_map")
+PAIRS = tuple(f"{name}_{side}" for name in IN_HEMISPHERES for side in ("left", "right"))
 # What the analyses of `finn_science` need of a subject, beside its mask, frames, scaling and model.
 SERIES = ("scaled", "mask_voxels", "voxel_split", "controls", "latents", "reconstruction")
 
@@ -56,6 +61,9 @@ SERIES = ("scaled", "mask_voxels", "voxel_split", "controls", "latents", "recons
         "metrics": File,
         "report": File,
         **dict.fromkeys(SERIES, File),
+        "denoised_left": list[File] | None,
+        "denoised_right": list[File] | None,
+        **dict.fromkeys(PAIRS, File | None),
     }
 )
 def SubjectCvae(
@@ -183,6 +191,13 @@ def SubjectCvae(
     denoised = workflow.add(each.split(tuple(runs), **runs).combine(list(runs)))
     compared = series | {"reconstruction": cvae.reconstruction, "controls": cvae.controls}
     snr = workflow.add(Tsnr(**compared, voxels=data.voxels, **tsnr))
+    pairs: dict[str, Any] = {}
+    if bolds_right:
+        sides = workflow.add(SplitHemispheres().split(dense=denoised.denoised).combine("dense"), name="denoised_sides")
+        images = (maps.maps, snr.before, snr.after, snr.change, cvae.mse_map)
+        for name, image in zip(IN_HEMISPHERES, images, strict=True):
+            made = workflow.add(SplitHemispheres(dense=image), name=f"{name}_sides")
+            pairs |= {f"{name}_left": made.left, f"{name}_right": made.right}
     recovery = workflow.add(Recovery(**compared, truth=truth)).recovery if truth else None
     metrics = workflow.add(
         SubjectMetrics(label=label, errors=cvae.errors, blocked_errors=blocked_errors, tsnr=snr.tsnr, recovery=recovery)
@@ -248,6 +263,8 @@ def SubjectCvae(
         cvae.controls,
         cvae.latents,
         cvae.reconstruction,
+        *((sides.left, sides.right) if bolds_right else (None, None)),
+        *(pairs.get(name) for name in PAIRS),
     )
 
 

@@ -13,9 +13,11 @@ from pydra_vae.bids.names import derivative_name, parse
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import provenance, sidecar
 from pydra_vae.bids.spaces import spatial_fields
+from pydra_vae.workflows.finn import IN_HEMISPHERES
 from pydra_vae.workflows.finn_columns import described
 
 IMAGES = (".nii.gz", ".nii", ".gii")
+SIDES = {"left": "L", "right": "R"}
 # Output of SubjectCvae: suffix, extension, entities, description, further fields of the sidecar.
 FILES: dict[str, tuple[str, str, dict[str, str], str, dict[str, Any]]] = {
     "mask": ("mask", ".nii.gz", {"desc": "cvae"}, "Voxels that were analysed", {"Type": "ROI"}),
@@ -91,18 +93,34 @@ def plan_files(plan: SubjectPlan) -> dict[str, Any]:
         "atlas": plan.atlas,
         "atlas_labels": plan.atlas_labels,
         "mask_file": plan.mask_file,
+        "bolds_right": [run.bold_right for run in runs] if runs[0].bold_right else None,
+        "atlas_right": plan.atlas_right,
+        "surfaces": list(plan.surfaces) or None,
+        "inflated": list(plan.inflated) or None,
         "background": plan.background[0],
         "t_r": plan.t_r if plan.headers[0].t_r is None else None,
     }
 
 
 def targets(plan: SubjectPlan, output: Path) -> Iterator[tuple[str, int | None, Path]]:
-    """Where each output goes: its name in `SubjectCvae`, the run (None: all), the path."""
+    """Where each output goes: its name in `SubjectCvae`, the run (None: all), the path.
+
+    Of grayordinates maps are dscalar.nii, and series are as the runs came: dtseries.nii, or func.gii of both
+    hemispheres, which then have their maps as shape.gii too.
+    """
+    sides = SIDES if plan.runs[0].bold_right else {}
     for name in FILES:
         yield name, None, _target(plan, output, FILES[name])
+        for side, hemi in sides.items() if name in IN_HEMISPHERES else ():
+            yield f"{name}_{side}", None, _target(plan, output, FILES[name], hemi)
     for i, run in enumerate(plan.runs):
-        name = derivative_name(run.entities, "bold", ".nii.gz", desc="denoised")
-        yield "denoised", i, _folder(plan, output) / name
+        for side, hemi in sides.items():
+            name = derivative_name(run.entities, "bold", ".func.gii", desc="denoised", hemi=hemi)
+            yield f"denoised_{side}", i, _folder(plan, output) / name
+        if not sides:
+            extension = ".dtseries.nii" if plan.on_surface else ".nii.gz"
+            name = derivative_name(run.entities, "bold", extension, desc="denoised")
+            yield "denoised", i, _folder(plan, output) / name
     yield "report", None, output / f"{plan.label}.html"
 
 
@@ -117,8 +135,10 @@ def _folder(plan: SubjectPlan, output: Path) -> Path:
     return output / f"sub-{entities['sub']}" / session / "func"
 
 
-def _target(plan: SubjectPlan, output: Path, file: tuple) -> Path:
+def _target(plan: SubjectPlan, output: Path, file: tuple, hemi: str | None = None) -> Path:
     suffix, extension, more, *_ = file
+    if extension == ".nii.gz" and plan.on_surface:
+        extension, more = (".shape.gii", more | {"hemi": hemi}) if hemi else (".dscalar.nii", more)
     return _folder(plan, output) / derivative_name(common_entities(plan), suffix, extension, **more)
 
 
@@ -145,8 +165,8 @@ class Delivery:
     def subject(self, outputs: Any) -> None:
         """Deliver what `SubjectCvae` gave."""
         config = _read(outputs.config)
-        for name, run, target in targets(self.plan, self.output):
-            value = getattr(outputs, name)
+        for output, run, target in targets(self.plan, self.output):
+            value, name = getattr(outputs, output), output.removesuffix("_left").removesuffix("_right")
             if value is None:  # a model that was given has no history: an earlier fit's must not stand beside it
                 _remove(target)
                 continue
@@ -180,14 +200,14 @@ class Delivery:
     def _sidecar(self, name: str, file: tuple, target: Path, **more: Any) -> dict[str, Any]:
         *_, description, fields = file
         image = self._spatial(target) if target.name.endswith(IMAGES) else {}
-        sources = [*(run.bold for run in self.plan.runs), *self._shared]
+        sources = [*(path for run in self.plan.runs for path in run.files), *self._shared]
         made = sidecar(description, sources, self._datasets, {**self.parameters, **more}, **fields, **image)
         return made | described(name)
 
     def _denoised(self, run: int, target: Path, device: str) -> dict[str, Any]:
         return sidecar(
             "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
-            [self.plan.runs[run].bold, *self._shared],
+            [*self.plan.runs[run].files, *self._shared],
             self._datasets,
             {**self.parameters, "device": device},
             RepetitionTime=self.plan.t_r,
@@ -203,20 +223,22 @@ class Delivery:
     @property
     def _shared(self) -> list[Path]:
         tables = [run.confounds for run in self.plan.runs]
-        read = (self.plan.atlas, self.plan.atlas_labels, self.plan.mask_file, *tables, *self.sources)
+        atlas = (self.plan.atlas, self.plan.atlas_labels, self.plan.atlas_right)
+        read = (*atlas, self.plan.mask_file, *tables, *self.sources)
         return [path for path in read if path is not None]
 
     @property
     def _regions(self) -> dict[str, Any]:
         """Which atlas and which mask these voxels come from."""
         files = {"Atlas": self.plan.atlas, "AtlasLabels": self.plan.atlas_labels, "Mask": self.plan.mask_file}
+        files["AtlasRight"] = self.plan.atlas_right
         return {name: provenance(path, self._datasets) for name, path in files.items() if path is not None}
 
     def _spatial(self, target: Path, run: int = 0) -> dict[str, Any]:
         """To what a file is aligned, with the words of its BOLD's sidecar on resolution and density."""
         source, name = self.plan.runs[run], parse(target.name)
         said = source.metadata()
-        if "res" in name.entities and "Resolution" not in said:
+        if "res" in name.entities and "Resolution" not in said and not self.plan.on_surface:
             size = " × ".join(f"{mm:.3g}" for mm in self.plan.headers[run].voxel_sizes)
             said["Resolution"] = f"voxels of {size} mm"
         own = source.t1w if source.space else source.boldref

@@ -97,6 +97,7 @@ def participant(
         mean_image=options.mean_image,
         needs_confounds=extract.get("strategy", "none") != "none"
         or bool(extract.keys() & {"fd_threshold", "std_dvars_threshold"}),
+        smoothing_fwhm=extract.get("smoothing_fwhm"),
         split_runs=options.split_runs,
         participant_label=options.participant_label,
         session_label=options.session_label,
@@ -104,7 +105,7 @@ def participant(
         run=options.run,
         space=options.space,
         only=read_filters(options.bids_filter_file)["bold"],
-        **{name: getattr(options, name) for name in ("res", "echo", "rec", "acq", "part", "prefix")},
+        **{name: getattr(options, name) for name in ("res", "den", "echo", "rec", "acq", "part", "prefix")},
     )
     analyses = chosen_analyses(options.analyses, "participant")
     fits = [plan for plan in plans if not refused(plan, options, model, problems)]
@@ -189,6 +190,7 @@ def analyses_of(
             **science_inputs(plan, options),
             **planted.get(plan.label, {}),
             "voxels": files["mask_voxels"],
+            "surfaces": list(plan.surfaces) or None,
             "latent_dim": latent_dim_of(fit, made.config),
             "confounds": [run_.confounds for run_ in plan.runs],
             "scheme": "random" if options.split == "both" else options.split,

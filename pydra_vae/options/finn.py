@@ -70,8 +70,13 @@ def _reading(parser: Parser) -> None:
     group.add("--session-label", type=bare_label, **many, help="sessions, with or without ses-")
     group.add("--task-id", **many, help="tasks; several are joined in time in the order given")
     group.add("--run", type=whole, nargs="+", metavar="N", help="run numbers")
-    group.add("--space", help="output space (default: MNI152NLin2009cAsym, else the only one there is)")
+    group.add(
+        "--space",
+        help="output space (default: MNI152NLin2009cAsym, else the only one there is); fsLR, fsaverage5, …:"
+        " series on the surface (dtseries.nii, or func.gii of both hemispheres)",
+    )
     group.add("--res", metavar="LABEL", help="resolution entity, where several exist")
+    group.add("--den", metavar="LABEL", help="density entity of surface series, where several exist")
     for name in ("echo", "rec", "acq", "part"):
         group.add(f"--{name}", metavar="LABEL", help=f"{name} entity, where several exist; none: files without it")
     group.add("--prefix", metavar="TEXT", help="text after the subject that is no entity (smooth6mm); none: without")
@@ -86,7 +91,8 @@ def _series(parser: Parser) -> None:
         "--atlas", metavar="NAME|FILE|none",
         help="voxels are those of this atlas, all labels > 0: a TemplateFlow atlas, a dseg.nii.gz with its"
         " .tsv beside it, or none for the runs' brain mask (default: Schaefer2018, 200 parcels,"
-        " 17 networks; none with --mask)",
+        " 17 networks; none with --mask). On the surface a dlabel.nii, label.gii or annot, or none for every"
+        " grayordinate (default: Schaefer2018 where TemplateFlow's folder has it on that mesh, else none)",
     )  # fmt: skip
     group.add("--mask", type=Path, metavar="FILE", help="voxels are those of this mask; with --atlas, those of both")
     group.step(
