@@ -1096,6 +1096,7 @@ class LatentStructure(StepInterface):
         n_points: int = 4000,
         n_null: int = 199,
         seed: int = 0,
+        surfaces: _Path | Sequence[_Path] | None = ...,
     ) -> None: ...
 
 class LatentViews(StepInterface):
@@ -2119,6 +2120,8 @@ class SubjectReport(StepInterface):
         emse_frame: int | None = ...,
         why_not_blocked: str = "",
         parameters: str = "{}",
+        surfaces: _Path | Sequence[_Path] | None = ...,
+        folded: _Path | Sequence[_Path] | None = ...,
     ) -> None: ...
 
 class SubjectVerdict(StepInterface):
