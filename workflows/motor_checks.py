@@ -44,13 +44,14 @@ def check_files(options: argparse.Namespace) -> None:
         raise InputError("--recurrent-l2 acts on the weights of the temporal decoder: give --temporal-decoder too")
 
 
-def check_enough(recordings: Sequence[Recording], options: argparse.Namespace) -> None:
-    """Refuse a study of fewer persons than the split has parts."""
+def check_enough(recordings: Sequence[Recording], options: argparse.Namespace, least: int = MIN_PERSONS) -> None:
+    """Refuse a study of fewer persons than the split has parts, or of none where only one is needed."""
     persons = list(dict.fromkeys(recording.person for recording in recordings))
-    if len(persons) < MIN_PERSONS:
+    if len(persons) < least:
+        needed = f"{least} at least are needed, to train, to validate and to test" if least > 1 else "one is needed"
         raise InputError(
             f"{options.data} has recordings of {len(persons)} person(s) ({', '.join(persons) or 'none'}) that can be "
-            f"used, and {MIN_PERSONS} at least are needed, to train, to validate and to test"
+            f"used, and {needed}"
         )
 
 

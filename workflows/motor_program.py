@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from rich.console import Console
 
 from pydra_vae import __version__
 from pydra_vae.bids.derivatives import check_output, check_work
+from pydra_vae.bids.filters import read_filters
 from pydra_vae.bids.recordings import Recording, find_recordings
 from pydra_vae.options.motor import motor_parser
-from pydra_vae.workflows.motor_checks import check_enough, check_files, check_study, usable
+from pydra_vae.workflows.motor_checks import MIN_PERSONS, check_enough, check_files, check_study, usable
 from pydra_vae.workflows.motor_inputs import chosen_grid, chosen_models
 from pydra_vae.workflows.motor_outputs import targets
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
 from pydra_vae.workflows.motor_study import RECIPE, Models, Study
 from pydra_vae.workflows.program import check_device, program, say, say_all, work_dir
+from pydra_vae.workflows.repeat import Repeat, repeat_of
 
 NO_EVENTS = "no recording has events: there will be factors, maps and trajectories, and no scores against a task"
 
@@ -28,18 +31,25 @@ def run_motor(argv: list[str] | None = None, prog: str | None = None) -> int:
     options = parser.parse_args(argv)
     if options.data is not None and options.output is None:
         parser.error("DATA and OUTPUT belong together (or neither, for the demo)")
+    repeat = repeat_of(parser, options, argv, RECIPE, options.analysis_level or "group")
 
     def body(console: Console) -> int:
         if options.data is None:
             from pydra_vae.workflows.motor_demo import demo
 
             return demo(options, console)
-        return study(options, console)
+        return study(options, console, repeat=repeat)
 
     return program(RECIPE, body)
 
 
-def study(options: argparse.Namespace, console: Console, models: Models | None = None, **report: Any) -> int:
+def study(
+    options: argparse.Namespace,
+    console: Console,
+    models: Models | None = None,
+    repeat: Repeat | None = None,
+    **report: Any,
+) -> int:
     """Plan, run and deliver a study; returns the exit status.
 
     Parameters
@@ -48,6 +58,8 @@ def study(options: argparse.Namespace, console: Console, models: Models | None =
     console : Console
     models : pair of lists, optional
         The fits and decompositions, instead of those that the options ask for.
+    repeat : Repeat, optional
+        Written beside the outputs before anything runs.
     **report
         Further inputs of MotorReport.
     """
@@ -67,13 +79,17 @@ def study(options: argparse.Namespace, console: Console, models: Models | None =
         t_r=options.repetition_time,
         events_dir=options.events_dir,
         surfaces=options.subject_surfaces,
+        only=read_filters(options.bids_filter_file)["bold"],
     )
     say_all(console, RECIPE, problems)  # and only then what may end it
-    check_enough(recordings, options)
+    least = 1 if options.analysis_level == "participant" else MIN_PERSONS
+    check_enough(recordings, options, least)
     recordings, without = usable(recordings, options)
     say_all(console, RECIPE, without)
-    check_enough(recordings, options)
+    check_enough(recordings, options, least)
     problems |= without
+    if options.analysis_level == "participant":
+        return participant(options, console, recordings, output, problems, repeat)
     fits, others = models or chosen_models(options)
     grid = chosen_grid(options)
     check_study(recordings, options, max(_sizes(fits, others, grid)))
@@ -82,7 +98,34 @@ def study(options: argparse.Namespace, console: Console, models: Models | None =
     if options.dry_run:
         _say_plan(recordings, fits, others, grid, output)
         return 1 if problems else 0
+    if repeat is not None:
+        repeat.write(output)
     return Study(options, console, recordings, output, (fits, others)).run(report, problems)
+
+
+def participant(
+    options: argparse.Namespace,
+    console: Console,
+    recordings: list[Recording],
+    output: Path,
+    problems: Mapping[str, str],
+    repeat: Repeat | None,
+) -> int:
+    """Prepare the recordings, and encode them with the models that the output folder holds; returns the status."""
+    from pydra_vae.workflows.motor_participant import Participants, fitted_models
+
+    check_study(recordings, options, 1)
+    if options.dry_run:
+        _say_recordings(recordings)
+        models = fitted_models(output)
+        print(
+            "\n".join(f"encodes with {one.model.label}" for one in models) or f"{output} holds no models to encode with"
+        )
+        print("nothing was run (--dry-run)")
+        return 1 if problems else 0
+    if repeat is not None:
+        repeat.write(output)
+    return Participants(options, console, recordings, output).run({}, problems)
 
 
 def _sizes(fits: list[Vae], others: list[Decomposition], grid: list[Vae]) -> set[int]:
@@ -93,10 +136,7 @@ def _say_plan(
     recordings: list[Recording], fits: list[Vae], others: list[Decomposition], grid: list[Vae], output: Path
 ) -> None:
     """Say what would be read, fitted and written; nothing was read but headers and events."""
-    for recording in recordings:
-        events = f", {len(recording.events)} file(s) of events" if recording.events else ", no events"
-        print(f"{recording.label}: {recording.n_frames} frames, TR {recording.t_r:g} s{events}")
-        print("\n".join(f"  reads  {path}" for path in recording.data))
+    _say_recordings(recordings)
     print("\n".join(f"fits {model.label}" for model in [*fits, *others]))
     n_persons = len({recording.person for recording in recordings})
     more = f", and a grid of {len(grid)} for figure 2A" if grid else ""
@@ -105,3 +145,10 @@ def _say_plan(
     )
     print("\n".join(f"writes {target}" for target in targets(output).values()))
     print("nothing was run (--dry-run)")
+
+
+def _say_recordings(recordings: list[Recording]) -> None:
+    for recording in recordings:
+        events = f", {len(recording.events)} file(s) of events" if recording.events else ", no events"
+        print(f"{recording.label}: {recording.n_frames} frames, TR {recording.t_r:g} s{events}")
+        print("\n".join(f"  reads  {path}" for path in recording.data))

@@ -102,29 +102,7 @@ class Study(Passes):
         self.surface, self.display = list(found["midthickness"]), list(found["inflated"])
 
     def _recordings(self) -> bool:
-        space = {name: self.files[name] for name in ("vertices", "region")}
-        seed, paper = {"seed": self._split_seed}, self.options.paper_clusters
-        literal = {"method": "paper_literal"} if paper else {}
-        geodesics = self.given["geodesics"] | ({"limit": None} if paper else {})
-        tasks: dict[str, Any] = {
-            GEOMETRY: SurfaceGeometry(
-                **space, **seed, surfaces=self.geodesic, geodesics=geodesics, clusters=self.given["clusters"] | literal
-            )
-        }
-        for recording in self.recordings:
-            tasks[recording.label] = RecordingSeries(
-                **space,
-                data=list(recording.data),
-                sidecar=recording.sidecar,
-                confounds=recording.confounds,
-                confounds_json=recording.confounds_json,
-                events=self._events(recording),
-                n_frames=recording.n_frames,
-                t_r=recording.t_r,
-                start_time=recording.start_time,
-                prepare=self.given["prepare"],
-                task=task_options(self.options),
-            )
+        tasks = {GEOMETRY: self._geometry()} | self._recording_tasks()
         outcome = self.run_pass("Surface, and each recording", tasks)
         made = outcome.outputs
         if outcome.interrupted or GEOMETRY not in made:
@@ -142,6 +120,35 @@ class Study(Passes):
         self.distances = (made[GEOMETRY].left, made[GEOMETRY].right)
         self.clusters = {"structural": made[GEOMETRY]}
         return True
+
+    def _geometry(self) -> SurfaceGeometry:
+        space = {name: self.files[name] for name in ("vertices", "region")}
+        seed, paper = {"seed": self._split_seed}, self.options.paper_clusters
+        literal = {"method": "paper_literal"} if paper else {}
+        geodesics = self.given["geodesics"] | ({"limit": None} if paper else {})
+        return SurfaceGeometry(
+            **space, **seed, surfaces=self.geodesic, geodesics=geodesics, clusters=self.given["clusters"] | literal
+        )
+
+    def _recording_tasks(self) -> dict[str, Any]:
+        """One `RecordingSeries` for each recording."""
+        return {
+            recording.label: RecordingSeries(
+                vertices=self.files["vertices"],
+                region=self.files["region"],
+                data=list(recording.data),
+                sidecar=recording.sidecar,
+                confounds=recording.confounds,
+                confounds_json=recording.confounds_json,
+                events=self._events(recording),
+                n_frames=recording.n_frames,
+                t_r=recording.t_r,
+                start_time=recording.start_time,
+                prepare=self.given["prepare"],
+                task=task_options(self.options),
+            )
+            for recording in self.recordings
+        }
 
     def _events(self, recording: Recording) -> list[Path] | None:
         if self.options.paper_timing:
@@ -315,7 +322,10 @@ class Study(Passes):
         }
         trajectories = {
             f"factors of {label}": WriteFactors(
-                factors=outputs.factors, subject_split=self.files["subject_split"], t_r=self.recordings[0].t_r
+                factors=outputs.factors,
+                subject_split=self.files["subject_split"],
+                t_r=self.recordings[0].t_r,
+                start=self._start(self.recordings[0]),
             )
             for label, (_, outputs) in shown.items()
         }
@@ -328,6 +338,10 @@ class Study(Passes):
                 delivery.factors(models[label.removeprefix("factors of ")][0], Path(outputs.tables))
 
         self.run_pass("Comparison", tasks | trajectories, deliver)
+
+    def _start(self, recording: Recording) -> float:
+        """Time of the first frame that is kept, in seconds."""
+        return self.given["prepare"].get("dummy_scans", 0) * recording.t_r
 
     def _surface_tables(self) -> dict[str, Any]:
         found = {name: self.files[name] for name in ("vertices", "subject_split")}
