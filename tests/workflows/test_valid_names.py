@@ -7,6 +7,7 @@ The validator's schema has no rule for surface BOLD under ``func``, though the t
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -114,3 +115,13 @@ def test_surface_files_are_told_from_wrong_ones_by_the_configuration(validate, t
     issues = validate(folder, "--config", folder / CONFIG)
     assert not errors(issues), issues
     assert set(names[:-1]) <= {place.lstrip("/") for severity, _, place in issues if severity == "warning"}
+
+
+def test_commands_of_the_page(validate, tmp_path):
+    """docs/outputs.md: both commands, as they stand there."""
+    text = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text()
+    commands = [block.split() for block in re.findall(r"```bash\n(.*?)\n```", text, re.DOTALL)]
+    folder = planted(tmp_path / "out", [GRAY])
+    note_surface_files(folder, [folder / GRAY])
+    given = [[part.replace("OUTPUT", str(folder)) for part in command[1:]] for command in commands]
+    assert [bool(errors(validate(*arguments))) for arguments in given] == [True, False]
