@@ -1,6 +1,6 @@
 #!/bin/sh
 # What both container recipes install: run in the folder of the sources, as root, while an image is built.
-#   install.sh cpu    PyTorch without CUDA (2 GB less)
+#   install.sh cpu    PyTorch without CUDA (2 GB less), from the index that TORCH_INDEX names
 #   install.sh cuda   the package index's own PyTorch for Linux, which brings CUDA; the host brings the driver
 set -eu
 device=${1:-cpu}
@@ -9,7 +9,12 @@ prefix=${PREFIX:-/opt/pydra-vae}
 python -m venv "$prefix"
 pip="$prefix/bin/python -m pip --disable-pip-version-check --no-cache-dir"
 case "$device" in
-    cpu) $pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' constraints.txt)" ;;
+    cpu)
+        if [ -n "${TORCH_INDEX:-}" ]; then
+            $pip install --no-deps --index-url "$TORCH_INDEX" "$(grep '^torch==' constraints.txt)"
+        else
+            echo "install.sh: without TORCH_INDEX, the index of CPU builds that PyTorch's page names, CUDA may come along" >&2
+        fi ;;
     cuda) ;;
     *) echo "install.sh: DEVICE is cpu or cuda, not '$device'" >&2; exit 2 ;;
 esac

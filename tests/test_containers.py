@@ -130,9 +130,9 @@ def test_both_have_the_same_places(docker, apptainer):
 
 
 def test_both_install_by_the_same_script_and_leave_no_package_lists(docker, apptainer):
-    assert _of(docker[0], "RUN")[-1] == 'sh containers/install.sh "$DEVICE"'
-    assert 'sh containers/install.sh "{{ DEVICE }}"' in apptainer["post"]
-    assert _of(docker[0], "ARG") == ["DEVICE=cpu"] and apptainer["arguments"].strip() == "DEVICE=cpu"
+    assert _of(docker[0], "RUN")[-1] == 'TORCH_INDEX="$TORCH_INDEX" sh containers/install.sh "$DEVICE"'
+    assert 'TORCH_INDEX="{{ TORCH_INDEX }}" sh containers/install.sh "{{ DEVICE }}"' in apptainer["post"]
+    assert _of(docker[0], "ARG") == apptainer["arguments"].split() == ["DEVICE=cpu", "TORCH_INDEX="]
     packages = re.compile(r"apt-get install -y --no-install-recommends ([a-z -]+?)(?: &&|\n)")
     runs = " ".join(_of(docker[1], "RUN"))
     assert packages.search(runs)[1].split() == packages.search(apptainer["post"])[1].split()
@@ -145,7 +145,7 @@ def test_shell_can_read_it(name, apptainer):
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
-def _install(tmp_path, device):
+def _install(tmp_path, device, **given):
     """Run install.sh with a python that only writes down how it is called."""
     log, prefix = tmp_path / "log", tmp_path / "opt"
     recorder = tmp_path / "bin" / "python"
@@ -161,7 +161,7 @@ def _install(tmp_path, device):
     done = subprocess.run(
         ["sh", FOLDER / "install.sh", device],
         cwd=ROOT,
-        env=places | {"PATH": f"{recorder.parent}:{os.environ['PATH']}", "PREFIX": str(prefix)},
+        env=places | given | {"PATH": f"{recorder.parent}:{os.environ['PATH']}", "PREFIX": str(prefix)},
         capture_output=True,
         text=True,
     )
@@ -169,13 +169,19 @@ def _install(tmp_path, device):
 
 
 def test_cpu_takes_the_pinned_torch_without_cuda_first(tmp_path):
-    done, log = _install(tmp_path, "cpu")
+    done, log = _install(tmp_path, "cpu", TORCH_INDEX="https://index.example/cpu")
     assert done.returncode == 0, done.stderr
     pin = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
     first, second = (line for line in log.splitlines() if " install " in line)
-    assert first.endswith(f"/whl/cpu {pin}") and "--no-deps" in first
+    assert first.endswith(f"--index-url https://index.example/cpu {pin}") and "--no-deps" in first
     assert second.endswith("install -c constraints.txt .[dask]")
     assert log.index("find_atlas") > log.index("constraints.txt .")
+
+
+def test_cpu_without_an_index_of_its_own_says_what_that_brings(tmp_path):
+    done, log = _install(tmp_path, "cpu")
+    assert done.returncode == 0 and "CUDA may come along" in done.stderr
+    assert len([line for line in log.splitlines() if " install " in line]) == 1
 
 
 def test_cuda_takes_everything_from_the_package_index(tmp_path):
