@@ -8,12 +8,16 @@ can reach a part of its key, wherever Pydra hashes it: run alone, split, or insi
 
 import asyncio
 import contextlib
+import copy
+import functools
 import importlib
 import typing as ty
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 import pydra.engine.submitter  # noqa: F401  (pydra.compose alone is a circular import)
+from fileformats.core import FileSet
 from pydra.compose import workflow
 from pydra.compose.base import build_task_class
 from pydra.engine.workflow import Workflow
@@ -65,13 +69,38 @@ class GraphTask(workflow.Task):
     @contextlib.contextmanager
     def _kept_promise(self, job):
         check_promise(self, job, self.constructor)
-        job._errored = False
+        job._errored = False  # or Pydra takes an earlier failure, now computed again, for this try's
+        job.hooks = copy.copy(job.hooks)
+        job.hooks.post_run_task = functools.partial(_link_outputs, job.hooks.post_run_task)
         try:
             yield
         except (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError) as stop:
             # Pydra stores these as a success without outputs
             raise RuntimeError(f"workflow {type(self).__name__} was ended by {type(stop).__name__}") from stop
         check_promise(self, job, self.constructor)
+
+
+def _link_outputs(then: Callable, job, result):
+    """Link a workflow's files into its folder, each under its own name, before Pydra would.
+
+    Pydra links all into one folder: of two runs' ``denoised.nii.gz`` one becomes ``denoised.nii (1).gz``, which nothing
+    reads, and which is another key for what follows.
+    """
+    if result.outputs is not None:
+        for field in get_fields(result.outputs):
+            linked = _linked(getattr(result.outputs, field.name), job.cache_dir / field.name)
+            setattr(result.outputs, field.name, linked)
+        result.task = None  # there is nothing left for Pydra to link
+    then(job, result)
+
+
+def _linked(value, folder: Path):
+    if isinstance(value, list | tuple):
+        return type(value)(_linked(item, folder / str(index)) for index, item in enumerate(value))
+    if not isinstance(value, FileSet):
+        return value
+    folder.mkdir(parents=True)
+    return value.copy(folder, mode=FileSet.CopyMode.hardlink_or_copy)
 
 
 def define(outputs: dict[str, type] | list[str]) -> Callable[[Callable], type[GraphTask]]:

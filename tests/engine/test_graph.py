@@ -284,6 +284,62 @@ def test_an_interrupted_workflow_is_no_success_without_outputs(mylab, worker, to
     assert mylab.run("slow.py", worker).out.splitlines()[-1] == "slept"
 
 
+SAME_NAMES = """
+    import sys
+    from pathlib import Path
+
+    from fileformats.generic import File
+    from pydra.compose import workflow
+    from pydra.engine.submitter import Submitter
+
+    from pydra_vae.engine import graph
+    from pydra_vae.engine.runner import run
+    from pydra_vae.engine.step import digest_of, step
+
+
+    @step(outputs={"image": File})
+    def Image(n: int):
+        Path("image.nii.gz").write_text(str(n))
+        return "image.nii.gz"
+
+
+    @step(outputs={"names": File})
+    def Names(images: list[File]):
+        Path("names.txt").write_text(" ".join(Path(image).name + Path(image).read_text() for image in images))
+        return "names.txt"
+
+
+    @graph.define(outputs={"images": list[File], "one": File})
+    def Images(ns: list[int]):
+        images = workflow.add(Image().split(n=ns).combine("n")).image
+        return images, workflow.add(Image(n=9), name="one").image
+
+
+    @graph.define(outputs={"names": File})
+    def Read(ns: list[int], code: str = digest_of(Images)):
+        return workflow.add(Names(images=workflow.add(Images(ns=ns)).images)).names
+
+
+    if __name__ == "__main__":
+        read = Read(ns=[1, 2])
+        if sys.argv[1] == "run":
+            outcome = run({"read": read}, work_dir="work", n_procs=1)
+            print(sum(row["computed"] for row in outcome.table), Path(outcome.outputs["read"].names).read_text())
+        else:
+            with Submitter(worker="debug", cache_root="work") as submitter:
+                print(Path(submitter(read).outputs.names).read_text())
+"""
+
+
+def test_files_of_one_name_keep_it(lab):
+    """Pydra's `image.nii (1).gz` is read by nothing; and digests are right in a script that a worker still imports."""
+    lab.write("names.py", SAME_NAMES)
+    assert lab.run("names.py", "debug").out.splitlines()[-1] == "image.nii.gz1 image.nii.gz2"
+    assert lab.run("names.py", "run").out.splitlines()[-1] == "0 image.nii.gz1 image.nii.gz2"
+    (lab.folder / "work").rename(lab.folder / "old")
+    assert lab.run("names.py", "run").out.splitlines()[-1] == "4 image.nii.gz1 image.nii.gz2"
+
+
 # ---- definitions ---------------------------------------------------------------------------------
 
 
