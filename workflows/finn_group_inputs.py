@@ -15,13 +15,13 @@ NEEDED = {
     "model": "_desc-cvae_model.safetensors",
     "configuration": "_desc-cvae_model.json",
     "split": "_desc-cvae_voxels.tsv",
-    "mask": "_desc-cvae_mask.nii.gz",
+    "mask": "_desc-cvae_mask.nii.gz",  # of grayordinates a dscalar.nii
     "normalisation": "_desc-cvae_scaling.safetensors",
 }
 METRICS = "_desc-cvae_metrics.tsv"
 COLUMNS = {"participant_id", "model", "split"}
 OF_PERSONS = ("statistics", "identification")  # tests whose units are persons, not their recordings
-NATIVE = (None, "T1w", "func")  # spaces in which each brain lies where it was scanned
+NATIVE = (None, "T1w", "func", "fsnative")  # spaces in which each brain lies where it was scanned
 
 
 def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -34,7 +34,7 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
     problems : dict of str
     """
     needed = {"metrics": METRICS, **NEEDED}
-    there = [(path, end) for end in needed.values() for path in output.glob(f"sub-*/**/*{end}")]
+    there = [(path, end) for name in needed.values() for end in _ends(name) for path in output.glob(f"sub-*/**/*{end}")]
     stems = {path.with_name(path.name.removesuffix(end)) for path, end in there}
     found = [stem.with_name(stem.name + METRICS) for stem in sorted(stems, key=lambda stem: natural_key(stem.name))]
     tables: dict[str, Path] = {}
@@ -42,7 +42,9 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
     for path in found:
         stem = path.name.removesuffix(METRICS)
         label = label_of(path, stem)
-        missing = [f"{what} ({stem}{end})" for what, end in needed.items() if not path.with_name(stem + end).is_file()]
+        missing = [
+            f"{what} ({stem}{end})" for what, end in needed.items() if not image(path.parent / stem, end).is_file()
+        ]
         if missing:
             problems[label] = (
                 f"{label}: missing in {path.parent}: {', '.join(missing)}; run its participant level again"
@@ -61,6 +63,16 @@ def find_subjects(output: Path) -> tuple[dict[str, Path], dict[str, str]]:
     if not found:
         raise InputError(f"{output} holds no sub-*/**/*{METRICS}: run the participant level into it first")
     return {label: path for label, path in tables.items() if label not in problems}, problems
+
+
+def image(stem: Path | str, end: str) -> Path:
+    """A delivered file by its name's beginning and end; of grayordinates an image is a dscalar.nii."""
+    found = [path for name in _ends(end) if (path := Path(f"{stem}{name}")).is_file()]
+    return found[0] if found else Path(f"{stem}{end}")
+
+
+def _ends(end: str) -> list[str]:
+    return [end, end.removesuffix(".nii.gz") + ".dscalar.nii"] if end.endswith(".nii.gz") else [end]
 
 
 def some_of(names: list[str], shown: int = 5) -> str:

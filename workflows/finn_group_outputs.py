@@ -67,10 +67,16 @@ def deliver_group(
         value = across.get(name, getattr(outputs, name, None))
         if value is None:
             continue
+        if name == "template_maps" and Path(value).name.endswith(".dscalar.nii"):  # of grayordinates
+            target = target.with_name(target.name.removesuffix(".nii.gz") + ".dscalar.nii")
         beside = None
         if name not in ("index", "choice"):
             description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS[name]
-            where = spatial_fields(parse(metrics[0].name).entities, ".nii.gz") if name == "template_maps" else {}
+            where = (
+                spatial_fields(parse(metrics[0].name).entities, parse(target.name).extension)
+                if name == "template_maps"
+                else {}
+            )
             beside = sidecar(description, metrics, {"": output}, **where) | described(name)
         deliver(Path(value), target, beside)
     models = zip(kinds, across.get("shared_models", ()), across.get("shared_configs", ()), strict=False)

@@ -25,6 +25,7 @@ from pydra_vae.workflows.finn_group_inputs import (
     as_fitted,
     chosen_subjects,
     find_subjects,
+    image,
     read_json,
     record_of,
     some_of,
@@ -297,7 +298,7 @@ class Group:
             if gradients.is_file():
                 background, name = self.backgrounds.get(label, (None, ""))
                 shown = {"gradients": gradients, "matrices": matrices, "parcels": parcels, "background": background}
-                shown |= {"latents": Path(f"{stem}_desc-cvae_latents.nii.gz"), "mask": Path(f"{stem}{NEEDED['mask']}")}
+                shown |= {"latents": image(stem, "_desc-cvae_latents.nii.gz"), "mask": image(stem, NEEDED["mask"])}
                 shown |= {"scaling": Path(f"{stem}{NEEDED['normalisation']}")}
                 shown |= {"gradients_info": self.infos.get(label), "frequency_unit": self._frequency_unit(label)}
                 return {"example": label, "background_name": name} | shown
@@ -313,7 +314,7 @@ class Group:
         return str(self.tables[label]).removesuffix(METRICS)
 
     def _table(self, label: str, name: str) -> Path:
-        return Path(f"{self._stem(label)}_{ANALYSIS_FILES[name]}")
+        return image(self._stem(label), f"_{ANALYSIS_FILES[name]}")
 
     def _page(self, label: str) -> bool:
         return (self.output / f"{label}.html").is_file()

@@ -4,41 +4,70 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from markupsafe import escape
 
 from pydra_vae.bids.tables import read_table
-from pydra_vae.images.headers import read_header
-from pydra_vae.images.volumes import load_mask, load_volume
+from pydra_vae.images.cifti import mesh_sizes
+from pydra_vae.images.geometry import Geometry, Voxels, load_geometry
+from pydra_vae.images.surface_templates import surfaces_for
+from pydra_vae.images.surfaces import SurfaceError
+from pydra_vae.images.volumes import load_volume
 from pydra_vae.reports import group_figures_latents as inside
 from pydra_vae.reports.brains import Space
 from pydra_vae.reports.group_tables import Tables, example_label
 from pydra_vae.reports.pages import figure
+from pydra_vae.reports.surface_rows import SurfaceSpace
 from pydra_vae.stats.normalise import Scaling
 
 
 def example_maps(tables: Tables) -> str:
-    """Latents beside gradients on brain slices; "" unless both and their mask were given."""
+    """Latents beside gradients on brain slices or surfaces; "" unless both and their mask were given.
+
+    Of vertices "" too where their mesh is not one of a template's that is at hand.
+    """
     f = tables.files
     if None in (f.latents, f.gradients, f.mask):
         return ""
-    mask = load_mask(Path(f.mask))
-    kept = mask.copy()
-    if f.scaling is not None:
-        kept[mask] = Scaling.load(Path(f.scaling)).kept
-    latents, gradients = (maps_of(Path(path), kept) for path in (f.latents, f.gradients))
-    space = Space.of(kept, read_header(Path(f.mask)).affine, _background(f.background))
+    geometry = load_geometry(Path(f.mask))
+    kept = np.ones(len(geometry), bool) if f.scaling is None else Scaling.load(Path(f.scaling)).kept
+    latents, gradients = (maps_of(Path(path), geometry, kept) for path in (f.latents, f.gradients))
+    space = _space(geometry, kept, f.background)
+    if space is None:
+        return ""
     label, matches = example_label(f, tables), tables("matches")
     best = None if matches is None else inside.best_gradients(matches, label)
     caption = (
         f"Maps of {escape(label)}, each standardised over voxels; signs and order mean nothing, and gradients are "
-        "shown with the sign that agrees. * p < .05 against maps of the same spatial autocorrelation. Left is left"
-        + (f", on the {escape(f.background_name)}." if f.background is not None else ".")
+        "shown with the sign that agrees. * p < .05 against maps of the same spatial autocorrelation. "
+        + _behind(space, f)
     )
     return figure(inside.maps(latents, gradients, best, space), caption)
 
 
-def maps_of(path: Path, kept: np.ndarray) -> np.ndarray:
-    """(K, n) values of a 4-D image, or of a matrix.
+def _space(geometry: Geometry, kept: np.ndarray, background: Path | None) -> Space | SurfaceSpace | None:
+    """Where maps of the kept rows are drawn."""
+    inside = geometry.inside.copy()
+    inside[geometry.inside] = kept
+    if isinstance(geometry, Voxels):
+        return Space.of(inside, geometry.header.affine, _background(background))
+    chosen = geometry.models[inside]
+    names = [name.removeprefix("CIFTI_STRUCTURE_") for name in chosen.name]
+    try:
+        surfaces, folded = (surfaces_for(None, mesh_sizes(geometry.models), kind) for kind in ("inflated", "pial"))
+    except SurfaceError:
+        return None
+    return SurfaceSpace(surfaces, folded, pd.DataFrame({"structure": names, "vertex": chosen.vertex}))
+
+
+def _behind(space: Space | SurfaceSpace, f) -> str:
+    if isinstance(space, SurfaceSpace):
+        return space.caption
+    return "Left is left" + (f", on the {escape(f.background_name)}." if f.background is not None else ".")
+
+
+def maps_of(path: Path, geometry: Geometry, kept: np.ndarray) -> np.ndarray:
+    """(K, n) values of an image of maps, or of a matrix.
 
     Raises
     ------
@@ -48,12 +77,8 @@ def maps_of(path: Path, kept: np.ndarray) -> np.ndarray:
     if path.suffix == ".npy":
         values = np.load(path)
     else:
-        volume = np.asarray(nib.load(path).dataobj, dtype=np.float64)
-        if volume.shape[:3] != kept.shape:
-            raise ValueError(
-                f"{path} has {volume.shape[:3]} voxels but the mask {kept.shape}: give those of one subject"
-            )
-        values = volume.reshape(*kept.shape, -1)[kept]
+        geometry.check(path, "map")
+        values = geometry.read_maps(path)[kept].astype(np.float64)
     if values.ndim != 2 or len(values) != kept.sum():
         raise ValueError(
             f"{path} has the shape {values.shape} but {int(kept.sum())} voxels of the mask can be used: "

@@ -1,8 +1,8 @@
 """A small stand-in tree of BOLD on the surface, of true layout: for tests, not for science.
 
 As fMRIPrep writes them: ``space-fsLR_den-91k_bold.dtseries.nii`` with the cortex of the S1200 mesh and subcortical
-voxels, and ``hemi-L_space-fsaverage5_bold.func.gii`` in pairs, with confounds and sidecars. Only few of a file's
-vertices are kept (`stride`), as valid brain models, so that a fit ends within seconds.
+voxels, and ``hemi-L_space-fsaverage5_bold.func.gii`` in pairs, with confounds and sidecars. Files have
+a few patches of each cortex only, as valid brain models, so that a fit ends within seconds.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,8 @@ from pydra_vae.simulate.motor_files import save_image, write_func_gii, write_jso
 MESHES = {"fsLR": (32492, 32492), "fsaverage5": (10242, 10242)}
 BASELINE, SIGNAL_SD, NOISE_SD = 10_000.0, 120.0, 160.0
 N_SOURCES, WIDTH_MM = 6, 30.0
-PATCHES = 24  # a hemisphere, of the atlas
+PARCELS = 100  # a hemisphere, of the atlas
+N_PATCHES = 4  # a hemisphere, of the data
 MNI_2MM = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])  # HCP's grid
 
 
@@ -48,7 +49,7 @@ def write_surface_tree(
     n_subjects: int = 1,
     frames: Sequence[int] = (40, 36),
     t_r: float = 2.0,
-    stride: int = 24,
+    radius_mm: float = 12.0,
     scaled: bool = True,
     hemi_first: bool = True,
     seed: int = 0,
@@ -64,8 +65,9 @@ def write_surface_tree(
         Frames of each run.
     t_r : float
         In seconds.
-    stride : int
-        A dtseries has each so many-th vertex; func.gii have all, the others NaN as on a medial wall.
+    radius_mm : float
+        Of the patches that hold data. A dtseries has no other vertices; func.gii have all, NaN there as on a medial
+        wall.
     scaled : bool
         dtseries as scaled int16, else float32.
     hemi_first : bool
@@ -82,7 +84,7 @@ def write_surface_tree(
             rng = np.random.default_rng([seed, subject, number])
             courses = autoregressive(N_SOURCES, n, 0.7**t_r, rng)
             for space in spaces:
-                models, mm = _models(space, stride)
+                models, mm = _models(space, radius_mm)
                 rows = _series(mm, courses, np.random.default_rng([seed, subject, number, 7]), seed)
                 write = _write_dense if space == "fsLR" else _write_pair
                 write(func, stem, rows, models, t_r, scaled if space == "fsLR" else hemi_first)
@@ -106,12 +108,15 @@ def write_surface_tree(
     return SurfaceTree(folder, atlas)
 
 
-def _models(space: str, stride: int) -> tuple[BrainModelAxis, np.ndarray]:
+def _models(space: str, radius_mm: float) -> tuple[BrainModelAxis, np.ndarray]:
     """Grayordinates of a file, and their places in mm."""
     sizes = MESHES[space]
     cortex = packaged_cortex() if space == "fsLR" else tuple(np.arange(n) for n in sizes)
-    kept = tuple(numbers[::stride] for numbers in cortex)
     surfaces = [load_surface(path)[0] for path in surfaces_for(space, sizes, "pial")]
+    kept = tuple(
+        numbers[np.isin(numbers, _patches(*pair, radius_mm))]
+        for numbers, pair in zip(cortex, enumerate(surfaces), strict=True)
+    )
     mm = [coordinates[numbers] for coordinates, numbers in zip(surfaces, kept, strict=True)]
     models = cortical_models(kept, sizes)
     if space != "fsLR":
@@ -122,6 +127,12 @@ def _models(space: str, stride: int) -> tuple[BrainModelAxis, np.ndarray]:
         models = models + BrainModelAxis.from_mask(mask, name=name, affine=MNI_2MM)
         mm.append(np.argwhere(mask) @ MNI_2MM[:3, :3].T + MNI_2MM[:3, 3])
     return models, np.concatenate(mm)
+
+
+def _patches(hemi: int, coordinates: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Vertices around some of a hemisphere's."""
+    centres = coordinates[np.random.default_rng(hemi).choice(len(coordinates), N_PATCHES, replace=False)]
+    return np.flatnonzero((np.linalg.norm(coordinates[:, None] - centres, axis=2) < radius_mm).any(axis=1))
 
 
 def _series(mm: np.ndarray, courses: np.ndarray, rng, seed: int) -> np.ndarray:
@@ -158,11 +169,11 @@ def _write_atlas(folder: Path, space: str) -> tuple[Path, ...]:
     keys, table = [], {0: "???"}
     for hemi, path in zip("LR", surfaces_for(space, MESHES[space], "pial"), strict=True):
         mm, _ = load_surface(path)
-        centres = mm[np.random.default_rng(0).choice(len(mm), PATCHES, replace=False)]
+        centres = mm[np.random.default_rng(0).choice(len(mm), PARCELS, replace=False)]
         nearest = ((mm[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-        first = 1 + (hemi == "R") * PATCHES
+        first = 1 + (hemi == "R") * PARCELS
         keys.append(first + nearest)
-        names = {first + i: f"17Networks_{hemi}H_Planted{'AB'[i % 2]}_{i // 2 + 1}" for i in range(PATCHES)}
+        names = {first + i: f"17Networks_{hemi}H_Planted{'AB'[i % 2]}_{i // 2 + 1}" for i in range(PARCELS)}
         table |= names
     if space == "fsLR":
         colours = {key: (name, (0.5, 0.5, 0.5, 1.0)) for key, name in table.items()}

@@ -10,6 +10,7 @@ import numpy as np
 from pydra_vae.stats.moran import standardised
 
 LENGTH_LEVEL = 1 / np.e
+MIN_PAIRS = 50
 
 
 def correlogram(x: np.ndarray, ijk: np.ndarray, voxel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +105,7 @@ def correlation_length_along(
     distance : (P,) array
         In mm, such as along a surface.
     spacing : float
-        Distance of neighbouring places in mm; bins are as wide as half of it.
+        Distance of neighbouring places in mm; bins are as wide, and those with few pairs are left out.
 
     Returns
     -------
@@ -112,8 +113,10 @@ def correlation_length_along(
         In mm; NaN for a constant map, and where no pair is so far apart that the autocorrelation has fallen to 1/e.
     """
     z = standardised(x)
-    number = np.round(np.asarray(distance, float) / (spacing / 2)).astype(int)
-    at = np.unique(number, return_inverse=True)[1]
+    number = np.floor(np.asarray(distance, float) / spacing).astype(int)
+    enough = np.bincount(number)[number] >= MIN_PAIRS
+    first, second, distance = first[enough], second[enough], np.asarray(distance)[enough]
+    at = np.unique(number[enough], return_inverse=True)[1]
     count = np.bincount(at)
     middle = np.r_[0.0, np.bincount(at, distance) / count]
     found = []
