@@ -84,7 +84,7 @@ def _imported():
 
 
 def test_every_import_of_the_package_is_required():
-    required, known = _required("umap"), packages_distributions()
+    required, known = _required("umap", "dask"), packages_distributions()
     known |= {"umap": ["umap-learn"]}  # an extra, not installed here
     ours = set(sys.stdlib_module_names) | {"pydra_vae"}
     for name, path in sorted(set(_imported())):
