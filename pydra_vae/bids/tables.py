@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def read_table(path: Path):
-    """A TSV as a DataFrame, "n/a" as missing; the error names the file."""
+def read_table(path: Path, text: Sequence[str] = ()):
+    """A TSV as a DataFrame, "n/a" as missing, columns `text` as they stand ("01" is no number)."""
     import pandas as pd
 
     try:
-        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
+        return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False, dtype=dict.fromkeys(text, str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a tab-separated table: {error}") from error
 

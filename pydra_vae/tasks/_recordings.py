@@ -30,7 +30,7 @@ class Split:
     @classmethod
     def load(cls, path: Path) -> "Split":
         """Read and check subject_split.tsv."""
-        table = read_table(path)
+        table = read_table(path, text=("label", "person"))
         missing = {"label", "person", "part"} - set(table)
         if missing:
             columns = ", ".join(sorted(missing))

@@ -32,6 +32,15 @@ def test_columns_are_numbered_as_in_all_tables(latents):
     assert list(scores)[3:] == ["component0", "component1"]
 
 
+def test_persons_with_numbers_for_names_keep_their_zeros(latents):
+    folder, _ = latents
+    split = pd.DataFrame({"label": ["01", "02", "10"], "person": ["01", "02", "10"], "part": ["train", "train", "test"]})
+    split.to_csv(folder / "split.tsv", sep="\t", index=False)
+    made = call(WriteLatents, cwd=folder / "w", latents=folder / "z.npy", volume_split=folder / "split.tsv")
+    table = pd.read_csv(made.table, sep="\t", dtype=str)
+    assert list(table["label"]) == list(table["person"]) == ["01", "02", "10"]
+
+
 def test_components_of_a_pca_become_an_image(tmp_path):
     where = np.zeros((3, 3, 3), np.uint8)
     where[1, 1] = 1
