@@ -88,7 +88,8 @@ class Display:
     console : rich.console.Console, optional
         Where to write; by default a new one on stderr.
     verbose : int
-        From 1 on, each reused task has a line of its own and each start is told in a plain log.
+        From 1 on, each reused task has a line of its own, each start is told in a plain log, and failures are
+        shown with their tracebacks.
     """
 
     def __init__(self, console: Console | None = None, verbose: int = 0):
@@ -158,13 +159,19 @@ class Display:
         """Say something to the user, above the bars."""
         self._line(text)
 
-    def failure(self, label: str, step: str, traceback: str, crash_file=None):
-        """Show a failure: whose, the real traceback, and where the full record lies."""
+    def failure(self, label: str, step: str, traceback: str, crash_file=None, message: str = ""):
+        """Show a failure: whose, what went wrong, and where the full record lies.
+
+        The message alone where there is one and a crash file that holds the traceback; from verbose 1 on, and
+        otherwise, the real traceback.
+        """
+        brief = message and crash_file and not self.verbose
         text = Text()
-        text.append("  ".join(word for word in (label, step, "failed:\n") if word), style=STYLES["failed"])
-        text.append(traceback.rstrip() + "\n")
+        text.append("  ".join(word for word in (label, step, "failed:") if word), style=STYLES["failed"])
+        text.append(f" {message}\n" if brief else f"\n{traceback.rstrip()}\n")
         if crash_file:
-            text.append(f"crash file: {crash_file}\n", style="bold")
+            text.append(f"crash file: {crash_file}", style="bold")
+            text.append(" (-v shows the traceback)\n" if brief else "\n")
         self.console.print(text, soft_wrap=True)
 
     def table(self, rows: list[dict]):

@@ -199,8 +199,10 @@ class _Session:
 
     def fail(self, label: str, failures: list[Failure]):
         self.outcome.failures[label] = failures[0]
+        here = isinstance(self.crew, LocalWorker)  # what failed on another machine is told in full
         for failure in failures:
-            self.ledger.display.failure(label, failure.step, failure.traceback, failure.crash_file)
+            message = failure.message if here else ""
+            self.ledger.display.failure(label, failure.step, failure.traceback, failure.crash_file, message)
 
 
 def _in_own_loop(session: _Session):

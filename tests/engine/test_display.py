@@ -109,7 +109,14 @@ def test_text_is_shown_as_it_is(pipe):
     with Display(pipe) as shown:
         shown.message(f"[red]{long}[/red]")
         shown.failure("sub-01", "FitCvae", 'Traceback:\n  File "a.py"\nValueError: [bold]x', long)
+        shown.failure("sub-02", "FitCvae", "Traceback:\nValueError: y", long, "ValueError: [bold]y")
+        shown.failure("sub-03", "", "Traceback:\nValueError: z", None, "ValueError: z")
+    with Display(pipe, verbose=1) as shown:
+        shown.failure("sub-04", "FitCvae", "Traceback:\nValueError: v", long, "ValueError: v")
     out = pipe.file.getvalue()
+    assert f"sub-02  FitCvae  failed: ValueError: [bold]y\ncrash file: {long} (-v shows the traceback)\n" in out
+    assert "sub-03  failed:\nTraceback:\nValueError: z\n" in out  # nowhere else to be read
+    assert "sub-04  FitCvae  failed:\nTraceback:\nValueError: v\ncrash file: " in out
     assert f"[red]{long}[/red]\n" in out and "ValueError: [bold]x\n" in out
     assert "sub-01  FitCvae  failed:" in out and f"crash file: {long}\n" in out
 

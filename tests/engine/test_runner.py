@@ -59,7 +59,8 @@ def test_one_failing_subject_of_three(go, toys, tmp_path):
     # the real traceback: the step's own line, and none of the machinery's
     assert 'in Stops\n    raise {"interrupt"' in failure.traceback
     assert "concurrent" not in failure.traceback and "pydra/engine" not in failure.traceback
-    assert failure.traceback in outcome.said
+    assert f"sub-02  Stops  failed: {failure.message}\ncrash file: " in outcome.said
+    assert failure.traceback not in outcome.said and failure.traceback in go(tasks, verbose=1).said
     assert str(failure.crash_file) in outcome.said
     crash = failure.crash_file.read_text()
     assert "how = 'error'" in crash and "ValueError: error it is" in crash
