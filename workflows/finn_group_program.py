@@ -181,7 +181,7 @@ class Group:
         timing = {} if t_r is None else {"t_r": t_r}
         scheme = parameters["split"]
         return {
-            **{name: files[name] for name in files if name not in ("label", "background", "events", "lengths")},
+            **{name: files[name] for name in files if name not in ("label", "background", "inflated")},
             "model": Path(f"{stem}{NEEDED['model']}"),
             "config": Path(f"{stem}{NEEDED['configuration']}"),
             "mean_image": recorded_file(made, "mean_image", self.derivatives),
