@@ -170,7 +170,7 @@ def _client(scheduler: str | None, n_procs: int):
         else:
             # threads are enough: each leaf has a process of its own, and these have a memory limit of the system's
             cluster = LocalCluster(
-                n_workers=1, threads_per_worker=n_procs, processes=False, dashboard_address=None, memory_limit=0
+                n_workers=1, threads_per_worker=n_procs, processes=False, dashboard_address=":0", memory_limit=0
             )
             client = Client(cluster, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
