@@ -237,6 +237,23 @@ def bfloat16(precision: str, device) -> bool:
     return precision == "bfloat16" or (precision == "auto" and native_bfloat16(device))
 
 
+def in_whole_blocks(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, size: int) -> np.ndarray:
+    """`function(x)`, row for row, with the last block filled up by copies of its last row.
+
+    A product of one row is summed in another order than that of many, so without it a sample's result would depend on
+    how many others are asked for with it.
+
+    >>> in_whole_blocks(lambda block: block * len(block), np.ones((5, 1)), 4).ravel().tolist()
+    [4.0, 4.0, 4.0, 4.0, 4.0]
+    """
+    whole = len(x) // size * size
+    done = [function(x[:whole])] if whole else []
+    if rest := len(x) - whole:
+        filled = np.pad(x[whole:], ((0, size - rest), (0, 0)), mode="edge")
+        done.append(function(filled)[:rest])
+    return np.concatenate(done)
+
+
 def chunks(n: int, size: int = SCORED) -> list[slice]:
     """Slices that cover n rows."""
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import RandomState
 
-from pydra_vae._estimators_base import VaeEstimator, one_of, squares
+from pydra_vae._estimators_base import VaeEstimator, in_whole_blocks, one_of, squares
 
 
 class CvaeDecomposition(VaeEstimator):
@@ -165,14 +165,20 @@ class CvaeDecomposition(VaeEstimator):
         )
 
     def _encode(self, x, device):
-        from pydra_vae.training.apply import encode
+        from pydra_vae.training.apply import CHUNK, encode
 
-        return np.concatenate([mu for _, mu, _ in encode(self.model_, x, device)])
+        def latents(rows):
+            return np.concatenate([mu for _, mu, _ in encode(self.model_, rows, device)])
+
+        return in_whole_blocks(latents, x, CHUNK)
 
     def _decode(self, z, device):
-        from pydra_vae.training.apply import decode
+        from pydra_vae.training.apply import CHUNK, decode
 
-        return np.concatenate([series for _, series in decode(self.model_, z, device)])
+        def series(rows):
+            return np.concatenate([block for _, block in decode(self.model_, rows, device)])
+
+        return in_whole_blocks(series, z, CHUNK)
 
     def _errors(self, x, device):
         reconstruction, used = self._decode(self._encode(x, device), device), self._used(x.shape[1])

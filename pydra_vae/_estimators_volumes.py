@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import RandomState
 
-from pydra_vae._estimators_base import PARTS, VaeEstimator, bfloat16
+from pydra_vae._estimators_base import PARTS, VaeEstimator, bfloat16, in_whole_blocks
 
 
 class VolumeVae(VaeEstimator):
@@ -159,14 +159,16 @@ class VolumeVae(VaeEstimator):
         return model, done
 
     def _encode(self, x, device):
-        from pydra_vae.training.volume_apply import encode
+        from pydra_vae.training.volume_apply import BLOCK, encode
 
-        return encode(self.model_, x, device, self.precision_ == "bfloat16")[0]
+        low = self.precision_ == "bfloat16"
+        return in_whole_blocks(lambda rows: encode(self.model_, rows, device, low)[0], x, BLOCK)
 
     def _decode(self, z, device):
-        from pydra_vae.training.volume_apply import decode
+        from pydra_vae.training.volume_apply import BLOCK, decode
 
-        return decode(self.model_, z, device, self.precision_ == "bfloat16")
+        low = self.precision_ == "bfloat16"
+        return in_whole_blocks(lambda rows: decode(self.model_, rows, device, low), z, BLOCK)
 
     def _loss(self):
         from pydra_vae.training.volume_loss import VolumeLoss

@@ -204,6 +204,16 @@ def test_fitted_estimators_can_be_pickled():
         assert again.history_ == estimator.history_
 
 
+@pytest.mark.parametrize("estimator", [CvaeDecomposition(3, **QUICK), VolumeVae(3, **QUICK, precision="float32")])
+def test_a_sample_alone_has_the_latents_that_it_has_among_others(estimator):
+    x = series(300)
+    model = clone(estimator).fit(x)
+    z = model.transform(x)
+    alone = [model.transform(x[i : i + 1]) for i in (0, 17, 299)]
+    assert np.array_equal(np.concatenate(alone), z[[0, 17, 299]])
+    assert np.array_equal(model.inverse_transform(z)[299:], model.inverse_transform(z[299:]))
+
+
 def test_groups_lie_on_one_side_and_a_given_split_is_kept():
     x, persons = series(40), np.repeat(np.arange(20), 2)
     model = VolumeVae(2, network="dense", max_steps=2, validation_fraction=0.3, device="cpu").fit(x, groups=persons)
