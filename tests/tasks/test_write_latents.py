@@ -34,11 +34,12 @@ def test_columns_are_numbered_as_in_all_tables(latents):
 
 def test_persons_with_numbers_for_names_keep_their_zeros(latents):
     folder, _ = latents
-    split = pd.DataFrame({"label": ["01", "02", "10"], "person": ["01", "02", "10"], "part": ["train", "train", "test"]})
+    names = ["01", "02", "10"]
+    split = pd.DataFrame({"label": names, "person": names, "part": ["train", "train", "test"]})
     split.to_csv(folder / "split.tsv", sep="\t", index=False)
     made = call(WriteLatents, cwd=folder / "w", latents=folder / "z.npy", volume_split=folder / "split.tsv")
     table = pd.read_csv(made.table, sep="\t", dtype=str)
-    assert list(table["label"]) == list(table["person"]) == ["01", "02", "10"]
+    assert list(table["label"]) == list(table["person"]) == names
 
 
 def test_components_of_a_pca_become_an_image(tmp_path):
