@@ -17,7 +17,7 @@ from bidsschematools import data
 
 from pydra_vae.bids.dataset import describe_dataset
 from pydra_vae.bids.derivatives import deliver
-from pydra_vae.bids.ignore import CONFIG, note_surface_files
+from pydra_vae.bids.ignore import CONFIG, RECIPES, note_surface_files
 from pydra_vae.bids.names import parse
 from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.bids.spaces import spatial_fields
@@ -125,3 +125,12 @@ def test_commands_of_the_page(validate, tmp_path):
     note_surface_files(folder, [folder / GRAY])
     given = [[part.replace("OUTPUT", str(folder)) for part in command[1:]] for command in commands]
     assert [bool(errors(validate(*arguments))) for arguments in given] == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_outputs_of_the_full_demos(recipe, request, validate, tmp_path):
+    done = request.getfixturevalue(recipe)(cwd=tmp_path, timeout=7200)
+    assert done.returncode == 0, done.stderr
+    issues = validate(tmp_path / f"{recipe}-demo" / "output")
+    assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
