@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from pydra_vae.options.config_file import given_values
 from pydra_vae.options.finn import finn_parser
 from pydra_vae.options.motor import motor_parser
-from pydra_vae.options.parser import step_options
+from pydra_vae.options.parser import Memory, step_options
 from pydra_vae.options.structural import structural_parser
 
 FINN = {
@@ -113,6 +114,9 @@ def test_config_file_gives_defaults_and_the_command_line_wins(tmp_path):
         ('network = "resnet"', "invalid choice: 'resnet'"),
         ("latent-dim = [4, 5]", "latent-dim takes one value"),
         ("dry-run = 3", "dry-run is a switch"),
+        ('level = "session"', "invalid choice: 'session'"),
+        ('derivatves = "d"', "do you mean derivatives?"),
+        ('mem = "lots"', "'lots' is no amount of memory"),
         ("latent-dim = ", "not valid TOML"),
     ],
 )
@@ -124,3 +128,93 @@ def test_a_bad_config_is_named(tmp_path, capsys, text, message):
     error = capsys.readouterr().err
     assert str(config) in error
     assert message in error
+
+
+def test_config_file_holds_positional_arguments_switches_and_counts(tmp_path):
+    config = tmp_path / "finn.toml"
+    config.write_text(
+        'derivatives = "d"\noutput = "o"\nlevel = "group"\nverbose = 2\nno-match-baselines = true\ntsne = false\n'
+        'mem = "16GB"\n'
+    )
+    given = finn_parser().parse_args(["--config", str(config)])
+    assert (str(given.derivatives), str(given.output), given.analysis_level) == ("d", "o", "group")
+    assert (given.verbose, given.mem_gb) == (2, 16.0)
+    assert step_options(given) == {"normalize": {"match_baselines": False}}
+    given = finn_parser().parse_args(["e", "p", "participant", "--config", str(config), "--mem-gb", "2"])
+    assert (str(given.derivatives), given.analysis_level, given.mem_gb) == ("e", "participant", 2.0)
+    config.write_text('data = "d"\noutput = "o"\n')
+    assert str(motor_parser().parse_args(["--config", str(config)]).data) == "d"
+
+
+EVERY = {
+    finn_parser: (
+        "d o participant --participant-label sub-01 02 --run 1 2 --atlas none --fd-threshold 0.5 --no-match-baselines"
+        " --seed 0 --kl-weight 0.1 --split both --tsne --betas 0.1 1 --mem 8000 --n-cpus 3 -vv --device cpu"
+    ),
+    motor_parser: (
+        "d o group --task-id motor --surfaces L.gii R.gii --seeds 1 2 --no-detrend --rotate none --grid beta --mem-gb 3"
+    ),
+    structural_parser: (
+        "d.tsv o --filter suffix=boldmap stat=alff --second suffix=boldmap --targets age --embeddings MDS LLE"
+        " --write-reconstructions --search grid --regression-models glm"
+    ),
+}
+
+
+@pytest.mark.parametrize("parser", EVERY, ids=["finn", "motor", "structural"])
+def test_what_was_given_can_be_written_and_read_again(parser, tmp_path):
+    import tomli_w
+
+    made = parser()
+    options = made.parse_args(EVERY[parser].split())
+    values = given_values(made, options)
+    config = tmp_path / "config.toml"
+    config.write_text(tomli_w.dumps(values))
+    other = parser()
+    again = other.parse_args(["--config", str(config)])
+    assert given_values(other, again) == values
+    settled = {name: value for name, value in vars(options).items() if name not in ("config", "derivatives", "data")}
+    found = vars(again)
+    paths = ("output", "surfaces")
+    assert {n: v for n, v in settled.items() if n not in paths} == {n: found[n] for n in settled if n not in paths}
+    assert found["output"].is_absolute() and found["output"].name == "o"
+
+
+@pytest.mark.parametrize("parser", EVERY, ids=["finn", "motor", "structural"])
+def test_recipes_know_what_users_of_bids_apps_know(parser):
+    known = {option for action in parser()._actions for option in action.option_strings}
+    usual = "participant-label session-label task-id space work-dir n-procs nprocs n-cpus mem mem-gb mem-mb config"
+    usual += " bids-filter-file stop-on-first-crash version verbose dry-run"
+    assert {f"--{name}" for name in usual.split()} | {"-w", "-v", "-h"} <= known
+    _, second, level = (action for action in parser()._actions if not action.option_strings)
+    assert (second.dest, level.dest, level.choices) == ("output", "analysis_level", ("participant", "group"))
+
+
+@pytest.mark.parametrize("arguments", [["group", "--mem", "1"], ["--participant_label", "01", "02", "group"]])
+def test_the_level_is_found_wherever_it_stands(arguments):
+    assert motor_parser().parse_args(["d", "o", *arguments]).analysis_level == "group"
+
+
+@pytest.mark.parametrize(
+    ("text", "gb"), [("20GB", 20), ("20G", 20), ("20000MB", 20), ("20000", 20), ("0.02TB", 20), ("1GiB", 1.073741824)]
+)
+def test_amounts_of_memory(text, gb):
+    assert Memory("M")(text) == pytest.approx(gb)
+
+
+def test_memory_bounds_the_processes(capsys):
+    """As many as fit, never fewer than one, and the user is told."""
+    from rich.console import Console
+
+    from pydra_vae.workflows.costs import Cost
+    from pydra_vae.workflows.program import within_memory
+
+    cost, console = Cost(0, 0, 2e9), Console(stderr=True)
+    for text, processes in (("9GB", 4), ("1GB", 1), ("100GB", 8)):
+        options = finn_parser().parse_args(["--mem", text, "--n-procs", "8"])
+        within_memory(options, cost, console, "finn")
+        assert options.n_procs == processes
+    said = " ".join(capsys.readouterr().err.split())
+    assert "4 process(es) side by side instead of 8: one may need 2.0 GB of the 9 GB of --mem" in said
+    assert "1 GB of --mem; even one may need more than that" in said
+    assert "100 GB" not in said
