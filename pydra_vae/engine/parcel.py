@@ -108,8 +108,9 @@ class Box:
 
     def record(self, checksums: Iterable[str], **what):
         """Note for other runs what these jobs are called by their scheduler."""
+        whose = {"token": self.folder.name, "host": locks.own_host(), "pid": os.getpid()}
         for checksum in checksums:
-            write_json(self.root / f"{checksum}.json", {"token": self.folder.name, **what})
+            write_json(self.root / f"{checksum}.json", {**whose, **what})
 
     def claim(self, pid: int, **more):
         """Note which process has taken the parcel."""
@@ -150,6 +151,11 @@ def recorded(cache_root: Path, checksum: str) -> tuple[dict, Box | None]:
     root = Path(cache_root) / REMOTE
     found = read_json(root / f"{checksum}.json")
     return (found, Box(root / found["token"])) if found.get("token") else ({}, None)
+
+
+def is_orphan(record: dict) -> bool:
+    """Whether the run that made a record is known to be gone: a dead process of this machine."""
+    return record.get("host") == locks.own_host() and not Path(f"/proc/{record.get('pid')}").exists()
 
 
 def write_json(path: Path, content):

@@ -16,7 +16,7 @@ from pydra_vae.engine import together
 from pydra_vae.engine.child import Reply
 from pydra_vae.engine.errors import WorkerDied
 from pydra_vae.engine.locks import Holder
-from pydra_vae.engine.parcel import Box, Parcel, recorded
+from pydra_vae.engine.parcel import Box, Parcel, is_orphan, recorded
 from pydra_vae.engine.results import cached_result
 from pydra_vae.engine.turns import Turns
 from pydra_vae.engine.worker import GroupingWorker, pickled, tidy_up_after
@@ -72,6 +72,8 @@ class RemoteWorker(GroupingWorker):
         if box is None or await self.lives(record, box.claimed()) is not True:
             return None
         replies = await self.adopt(record, box, job, started)
+        if is_orphan(record):  # nobody else reads the answer
+            box.forget([job.checksum])
         if cached_result(job) is not None:
             return Reply(computed=False)
         # of a group, only the member that failed has no result

@@ -55,7 +55,8 @@ def cluster(tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
 
     class Cluster:
-        processes: dict[str, subprocess.Popen] = {}
+        def __init__(self):
+            self.processes: dict[str, subprocess.Popen] = {}
 
         def start(self, name, program, *arguments):
             command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--scheduler-file", folder / "at.json"]
