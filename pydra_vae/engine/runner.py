@@ -117,6 +117,11 @@ def run(
     _refuse_in_a_child()
     if worker not in WORKERS:
         raise ValueError(f"worker {worker!r} is not known; there is {', '.join(WORKERS)}")
+    if split := [label for label, task in tasks.items() if task._splitter or task._combiner]:
+        raise ValueError(
+            f"the task of {split[0]!r} is split: give each of its elements a label of its own, or split it inside a "
+            "workflow; Submitter(worker=LocalWorker(...)) takes it as it is"
+        )
     if fits_together is not None and fits_together < 1:
         raise ValueError(f"fits_together is {fits_together}: give a whole number from 1")
     work_dir = _made(Path(work_dir))

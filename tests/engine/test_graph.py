@@ -14,6 +14,7 @@ from pydra.utils.general import get_fields
 
 from pydra_vae.engine import graph
 from pydra_vae.engine.errors import StepDefinitionError
+from pydra_vae.engine.runner import run
 from pydra_vae.engine.step import digest_of
 from pydra_vae.workflows import finn, motor, structural
 
@@ -223,7 +224,7 @@ LIVING = """
 """
 
 
-@pytest.mark.parametrize("worker", ["debug", "cf"])
+@pytest.mark.parametrize("worker", ["debug", pytest.param("cf", marks=pytest.mark.slow)])
 def test_a_living_process_lays_out_each_workflow_anew_and_refuses_code_edited_since(mylab, worker):
     mylab.write("living.py", LIVING)
     said = mylab.run("living.py", worker).out.splitlines()
@@ -269,11 +270,11 @@ SLOW = """
         import sys
 
         with Submitter(worker=sys.argv[1], cache_root="work") as submitter:
-            print(Path(submitter(Outer(seconds=3.0), raise_errors=True).outputs.out).read_text())
+            print(Path(submitter(Outer(seconds=1.5), raise_errors=True).outputs.out).read_text())
 """
 
 
-@pytest.mark.parametrize("worker", ["debug", "cf"])
+@pytest.mark.parametrize("worker", [pytest.param("debug", marks=pytest.mark.slow), "cf"])
 def test_an_interrupted_workflow_is_no_success_without_outputs(mylab, worker, tools):
     """What Pydra makes of ^C, and takes for the result ever after."""
     mylab.write("slow.py", SLOW)
@@ -338,6 +339,13 @@ def test_files_of_one_name_keep_it(lab):
     assert lab.run("names.py", "run").out.splitlines()[-1] == "0 image.nii.gz1 image.nii.gz2"
     (lab.folder / "work").rename(lab.folder / "old")
     assert lab.run("names.py", "run").out.splitlines()[-1] == "4 image.nii.gz1 image.nii.gz2"
+
+
+def test_a_split_task_is_refused_by_run(lab, toys):
+    for task in (toys.Copy().split(text=["a", "b"]), toys.Copy().split(text=["a"]).combine("text")):
+        with pytest.raises(ValueError, match=r"task of 'both' is split: .*LocalWorker"):
+            run({"one": toys.Copy(text="a"), "both": task}, work_dir=lab.work)
+    assert not lab.work.exists()
 
 
 # ---- definitions ---------------------------------------------------------------------------------
