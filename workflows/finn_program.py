@@ -35,6 +35,7 @@ from pydra_vae.workflows.finn_outputs import Delivery, analysis_targets, plan_fi
 from pydra_vae.workflows.finn_parts import latent_dim_of
 from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
 from pydra_vae.workflows.finn_science import SubjectScience
+from pydra_vae.workflows.needs import finn_needs, prepare_for
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
 from pydra_vae.workflows.repeat import Repeat, repeat_of
 
@@ -127,6 +128,7 @@ def participant(
     describe_dataset(output, "finn", dataset)
     if repeat is not None:
         repeat.write(output)
+    prepare_for(finn_needs(plans, analyses, options.split), options, output, console, RECIPE)
     parameters = all_parameters(options)
     sources = [path for path in (options.mean_image, options.model) if path is not None]
     delivery = {plan.label: Delivery(plan, output, options.derivatives, parameters, sources) for plan in plans}

@@ -55,7 +55,7 @@ def check_enough(recordings: Sequence[Recording], options: argparse.Namespace, l
         )
 
 
-def check_study(recordings: Sequence[Recording], options: argparse.Namespace, most: int) -> None:
+def check_study(recordings: Sequence[Recording], options: argparse.Namespace, most: int) -> int:
     """Refuse what could not be computed for any recording.
 
     Parameters
@@ -65,6 +65,11 @@ def check_study(recordings: Sequence[Recording], options: argparse.Namespace, mo
     options : Namespace
     most : int
         Largest number of factors.
+
+    Returns
+    -------
+    n_vertices : int
+        Of the region.
 
     Raises
     ------
@@ -99,6 +104,7 @@ def check_study(recordings: Sequence[Recording], options: argparse.Namespace, mo
             f"--latent-dims {most}: {n_frames} frames of {n_vertices:,} vertices have {min(n_frames - 1, n_vertices)} "
             "components at most: ask for fewer factors"
         )
+    return n_vertices
 
 
 def _check_labels(recordings: Sequence[Recording], options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from pydra_vae.workflows.motor_inputs import chosen_grid, chosen_models
 from pydra_vae.workflows.motor_outputs import targets
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
 from pydra_vae.workflows.motor_study import RECIPE, Models, Study
+from pydra_vae.workflows.needs import motor_needs, prepare_for
 from pydra_vae.workflows.program import check_device, program, say, say_all, work_dir
 from pydra_vae.workflows.repeat import Repeat, repeat_of
 
@@ -92,7 +93,8 @@ def study(
         return participant(options, console, recordings, output, problems, repeat)
     fits, others = models or chosen_models(options)
     grid = chosen_grid(options)
-    check_study(recordings, options, max(_sizes(fits, others, grid)))
+    most = max(_sizes(fits, others, grid))
+    n_vertices = check_study(recordings, options, most)
     if not (options.paper_timing or any(recording.events for recording in recordings)):
         say(console, RECIPE, NO_EVENTS, "yellow")
     if options.dry_run:
@@ -100,6 +102,8 @@ def study(
         return 1 if problems else 0
     if repeat is not None:
         repeat.write(output)
+    cost = motor_needs(recordings, n_vertices, len(fits) + len(grid), len(others), most)
+    prepare_for(cost, options, output, console, RECIPE)
     return Study(options, console, recordings, output, (fits, others)).run(report, problems)
 
 
@@ -114,7 +118,7 @@ def participant(
     """Prepare the recordings, and encode them with the models that the output folder holds; returns the status."""
     from pydra_vae.workflows.motor_participant import Participants, fitted_models
 
-    check_study(recordings, options, 1)
+    n_vertices = check_study(recordings, options, 1)
     if options.dry_run:
         _say_recordings(recordings)
         models = fitted_models(output)
@@ -125,6 +129,7 @@ def participant(
         return 1 if problems else 0
     if repeat is not None:
         repeat.write(output)
+    prepare_for(motor_needs(recordings, n_vertices), options, output, console, RECIPE)
     return Participants(options, console, recordings, output).run({}, problems)
 
 

@@ -14,6 +14,7 @@ from pydra_vae.bids.derivatives import check_output, check_work
 from pydra_vae.engine.runner import run
 from pydra_vae.options.structural import structural_parser
 from pydra_vae.tasks.fetch_oasis import FetchOasis
+from pydra_vae.workflows.needs import prepare_for, structural_needs
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
 from pydra_vae.workflows.repeat import Repeat, repeat_of
 from pydra_vae.workflows.structural_bold import BoldRuns, find_bold, why_no_template
@@ -100,6 +101,9 @@ def study(
         return 1 if found.problems else 0
     if repeat is not None:
         repeat.write(output)
+    cost = structural_needs(found.volumes, len(running_study.fits), options.resolution, options.reconstructions)
+    prepare_for(cost, options, output, console, RECIPE)
+    running_study.how |= running(options, console)
     return running_study.run(report)
 
 

@@ -1,0 +1,57 @@
+"""What the run at hand will need, of what its plan knows: said before it starts, and held against ``--mem``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from pydra_vae.bids.plan import SubjectPlan
+from pydra_vae.bids.recordings import Recording
+from pydra_vae.bids.volumes import Volume
+from pydra_vae.workflows.costs import Cost, finn_cost, motor_cost, say_cost, structural_cost
+from pydra_vae.workflows.program import within_memory, work_dir
+
+IN_MASK = 0.3  # share of a template's grid that a brain or grey matter mask holds, at most
+
+
+def prepare_for(cost: Cost | None, options: argparse.Namespace, output: Path, console: Console, recipe: str) -> None:
+    """Say what a run needs, and bound its processes by the memory that it may use; None: nobody knows."""
+    if cost is not None:
+        say_cost(cost, work_dir(options), output, console, recipe)
+        within_memory(options, cost, console, recipe)
+
+
+def finn_needs(plans: Sequence[SubjectPlan], analyses: Sequence[str], split: str | None) -> Cost | None:
+    """The cost of finn's subjects; voxels are counted for one, as all are masked alike."""
+    for plan in plans:
+        try:
+            n_voxels, _ = plan.count_voxels()
+        except (ValueError, OSError):  # its own step will tell
+            continue
+        sizes = [(n_voxels, sum(one.n_frames)) for one in plans]
+        return finn_cost(sizes, 2 if split == "both" else 1, list(analyses))
+    return None
+
+
+def motor_needs(
+    recordings: Sequence[Recording], n_vertices: int, n_fits: int = 0, n_decompositions: int = 0, k: int = 1
+) -> Cost:
+    """The cost of a motor study."""
+    return motor_cost(len(recordings), recordings[0].n_frames, n_vertices, n_fits, n_decompositions, k)
+
+
+def structural_needs(
+    volumes: Sequence[Volume], n_fits: int, resolution: float | None = None, written: bool = False
+) -> Cost | None:
+    """The cost of a structural study; the mask is not known yet, and taken to be large."""
+    if not volumes or volumes[0].header is None:
+        return None
+    header = volumes[0].header
+    n_grid = math.prod(header.shape)
+    if resolution is not None:
+        n_grid = round(n_grid * math.prod(header.voxel_sizes) / resolution**3)
+    return structural_cost(len(volumes), n_grid, round(IN_MASK * n_grid), n_fits, written)
