@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 from pydra.engine.job import Job
 
@@ -16,7 +17,7 @@ from pydra_vae.engine import together
 from pydra_vae.engine.child import Reply
 from pydra_vae.engine.errors import WorkerDied
 from pydra_vae.engine.locks import Holder
-from pydra_vae.engine.parcel import Box, Parcel, is_orphan, recorded
+from pydra_vae.engine.parcel import REMOTE, Box, Parcel, is_orphan, recorded
 from pydra_vae.engine.results import cached_result
 from pydra_vae.engine.turns import Turns
 from pydra_vae.engine.worker import GroupingWorker, pickled, tidy_up_after
@@ -37,6 +38,7 @@ class RemoteWorker(GroupingWorker):
         super().__init__(**options)
         self.max_jobs = max_jobs
         self._turns = Turns(max_jobs)
+        self._tidied = False
 
     async def deliver(self, parcel: Parcel, box: Box, jobs: list[Job], order: int, started: Callable) -> list[Reply]:
         """Have a parcel computed and fetch the answer.
@@ -60,6 +62,9 @@ class RemoteWorker(GroupingWorker):
         started = _once(started)
         await self._turns.enter((order,))
         try:
+            if not self._tidied:
+                self._tidied = True
+                await self._tidy_up(jobs[0].cache_root)
             if len(jobs) == 1 and not rerun and (reply := await self._adopted(jobs[0], started)) is not None:
                 return reply
             replies = await self._sent(jobs, work, rerun, order, started)
@@ -72,13 +77,18 @@ class RemoteWorker(GroupingWorker):
         if box is None or await self.lives(record, box.claimed()) is not True:
             return None
         replies = await self.adopt(record, box, job, started)
-        if is_orphan(record):  # nobody else reads the answer
-            box.forget([job.checksum])
         if cached_result(job) is not None:
             return Reply(computed=False)
         # of a group, only the member that failed has no result
         failed = [reply for reply in replies or () if reply.failed]
         return failed[0] if len(replies or ()) == 1 and failed else None
+
+    async def _tidy_up(self, cache_root: Path):
+        """Remove the notes of runs that were killed, once their jobs are gone."""
+        for path in (Path(cache_root) / REMOTE).glob("*.json"):
+            record, box = recorded(cache_root, path.stem)
+            if box is not None and is_orphan(record) and await self.lives(record, box.claimed()) is False:
+                box.forget([path.stem])
 
     async def _sent(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable) -> list[Reply]:
         box = Box.new(jobs[0].cache_root)

@@ -153,4 +153,6 @@ def test_jobs_of_a_killed_run_are_waited_for(counting, tools):
     (lab.folder / "go").touch()
     assert lab.end(process).report == {"one": "0 to 4"}
     assert len(notes(lab)) == 1 and not in_queue()
+    # what the killed run left is tidied up by the next that computes something
+    assert lab.run("script.py", ask(one=4, two=1)).report == {"one": "0 to 4", "two": "0 to 1"}
     assert not list((lab.work / "remote").iterdir())
