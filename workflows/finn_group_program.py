@@ -35,7 +35,8 @@ from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target,
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
 from pydra_vae.workflows.finn_inputs import check_choices
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
-from pydra_vae.workflows.program import running, say
+from pydra_vae.workflows.needs import finn_group_needs
+from pydra_vae.workflows.program import running, say, within_memory
 from pydra_vae.workflows.repeat import Repeat
 
 
@@ -70,6 +71,9 @@ def run_group(
         return 1 if problems else 0
     if repeat is not None:
         repeat.write(output)
+    cost = finn_group_needs(group.sizes())
+    if cost is not None:
+        within_memory(options, cost, console, "finn")
     how = running(options, console)
     across: dict[str, Any] = {}
     outcomes: list[Outcome] = []
@@ -112,6 +116,13 @@ class Group:
         self.infos: dict[str, Path] = {}
         self.analyses = self._possible(chosen_analyses(options.analyses, "group"))
         check_choices(options, self.analyses, list(dict.fromkeys(self.persons.values())), self.participants, output)
+
+    def sizes(self) -> list[tuple[Path, int]]:
+        """Of each subject, its table of voxels and its frames."""
+        return [
+            (Path(f"{self._stem(label)}{NEEDED['split']}"), made.get("n_frames", 0))
+            for label, made in self.records.items()
+        ]
 
     def _possible(self, analyses: list[str]) -> list[str]:
         """Those that these subjects allow; `skipped` then says why not the others."""

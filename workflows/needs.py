@@ -37,6 +37,22 @@ def finn_needs(plans: Sequence[SubjectPlan], analyses: Sequence[str], split: str
     return None
 
 
+def finn_group_needs(sizes: Sequence[tuple[Path, int]]) -> Cost | None:
+    """The cost of finn's group level, whose steps hold the series of two subjects at a time.
+
+    Parameters
+    ----------
+    sizes : sequence of (Path, int)
+        Each subject's table of voxels, and its frames.
+    """
+    found = []
+    for table, n_frames in sizes:
+        if table.is_file():
+            with table.open("rb") as stream:
+                found.append((sum(1 for _ in stream) - 1, 2 * n_frames))
+    return finn_cost(found) if found else None
+
+
 def motor_needs(
     recordings: Sequence[Recording], n_vertices: int, n_fits: int = 0, n_decompositions: int = 0, k: int = 1
 ) -> Cost:

@@ -44,7 +44,7 @@ class Repeat:
 
     def path(self, output: Path) -> Path:
         """Where the file goes."""
-        return Path(output) / "code" / f"{self.recipe}_{self.level}.toml"
+        return Path(output).absolute() / "code" / f"{self.recipe}_{self.level}.toml"
 
     def write(self, output: Path) -> Path:
         """Write the file, complete or not at all; one that says the same stays, with the command line that made it."""
