@@ -111,6 +111,8 @@ def side_by_side(columns: Mapping[str, Sequence[Row]], space: Space, n: int, des
     """
     chosen = np.unique(np.linspace(0, len(space.cuts) - 1, n + 2).round().astype(int)[1:-1] if n < len(space.cuts) else
                        np.arange(len(space.cuts)))  # fmt: skip
+    if isinstance(space.cuts[0], str):  # views of a surface: those from outside
+        chosen = np.unique(np.linspace(0, len(space.cuts) - 1, min(n, len(space.cuts))).round().astype(int))
     cuts = [space.cuts[i] for i in chosen]
     panel = ((WIDTH - BARS) / len(columns) - LABELS) / max(len(cuts), 3)
     first = next(iter(columns.values()))
