@@ -135,8 +135,6 @@ def _canvas(n_rows: int, panel: float, space: Space, title: float = 0) -> tuple[
 
 
 def _draw_maps(figure, rows, bottoms, space, cuts, place) -> None:
-    from nilearn.plotting import plot_stat_map
-
     left, panel, total = place
     tall = panel * space.ratio
     for row, bottom in zip(rows, bottoms, strict=True):
@@ -149,6 +147,8 @@ def _draw_maps(figure, rows, bottoms, space, cuts, place) -> None:
                 axes.imshow(space.paint(row, view))
                 axes.set_axis_off()
             continue
+        from nilearn.plotting import plot_stat_map  # slow to load
+
         plot_stat_map(
             space.image(row.values),
             bg_img=space.background,
