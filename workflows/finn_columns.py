@@ -18,6 +18,11 @@ SCORES = {
 }
 COLUMNS: dict[str, dict[str, str]] = {
     "voxels": {
+        "structure": "Of grayordinates: CIFTI's name of the structure, without CIFTI_STRUCTURE_",
+        "vertex": "Of grayordinates: number on the mesh of its cortex, from 0; n/a for a voxel",
+        "x": "Of grayordinates: position in mm, of a vertex on the pial surface of the mesh",
+        "y": "As x",
+        "z": "As x",
         "parcel": "Label of the atlas; 0 without one",
         "network": "Network of the parcel",
         "status": "train, validation, test, or dropped (constant or not finite)",
@@ -69,11 +74,11 @@ COLUMNS: dict[str, dict[str, str]] = {
     "dimensions": {
         "dimension": "From 1",
         "sd": "Standard deviation over voxels",
-        "morans_i": "Moran's I of the map on the voxel grid: 1 smooth, 0 random",
+        "morans_i": "Moran's I of the map on the voxel grid, or along the mesh: 1 smooth, 0 random",
         "morans_i_null_mean": "Mean of Moran's I over random orders of the voxels",
         "morans_i_null_sd": "Its standard deviation",
         "p": "Share of random orders at least as smooth",
-        "correlation_length_mm": "Distance at which the map's autocorrelation falls to 1/e, in mm",
+        "correlation_length_mm": "Distance at which the map's autocorrelation falls to 1/e, in mm; of vertices along the surface",
     },
     "views": {
         "view": "pca, ica, tsne or umap of the latents",

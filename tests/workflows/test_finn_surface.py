@@ -111,7 +111,7 @@ def refusal(tree, folder, capfd, *arguments, space="fsLR"):
     ("arguments", "message"),
     [
         (("--smoothing-fwhm", "6"), "--smoothing-fwhm: {func}/sub-01_task-rest_run-1_space-fsLR_den-91k_bold."
-         "dtseries.nii is on the surface, where this program does not smooth: leave it out, or smooth along the surface"),
+         "dtseries.nii is on the surface, where this program does not smooth: leave it out, or smooth along"),
         (("--atlas", "Schaefer2018_400Parcels7Networks"), "the BOLD is on the surface, and its atlas must be too"),
         (("--atlas", "{tree}/atlas/atlas-Planted_hemi-L_space-fsaverage5.label.gii"), ""),
         (("--mask", "{tree}/mask.nii.gz"), "no CIFTI file"),
