@@ -17,12 +17,17 @@ SCORES = {
     "seconds": "Time of the fit",
 }
 COLUMNS: dict[str, dict[str, str]] = {
-    "voxels": {
-        "structure": "Of grayordinates: CIFTI's name of the structure, without CIFTI_STRUCTURE_",
-        "vertex": "Of grayordinates: number on the mesh of its cortex, from 0; n/a for a voxel",
-        "x": "Of grayordinates: position in mm, of a vertex on the pial surface of the mesh",
+    "grayordinates": {
+        "structure": "CIFTI's name of the structure, without CIFTI_STRUCTURE_",
+        "vertex": "Number on the mesh of its cortex, from 0; n/a for a voxel",
+        "i": "Of a voxel: first index, from 0; n/a for a vertex",
+        "j": "Second index",
+        "k": "Third index",
+        "x": "Position in mm, of a vertex on the pial surface of the mesh",
         "y": "As x",
         "z": "As x",
+    },
+    "voxels": {
         "parcel": "Label of the atlas; 0 without one",
         "network": "Network of the parcel",
         "status": "train, validation, test, or dropped (constant or not finite)",
@@ -78,7 +83,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "morans_i_null_mean": "Mean of Moran's I over random orders of the voxels",
         "morans_i_null_sd": "Its standard deviation",
         "p": "Share of random orders at least as smooth",
-        "correlation_length_mm": "Distance at which the map's autocorrelation falls to 1/e, in mm; of vertices along the surface",
+        "correlation_length_mm": "Distance (of vertices: along the surface) at which the map's autocorrelation falls to "
+        "1/e, in mm",
     },
     "views": {
         "view": "pca, ica, tsne or umap of the latents",

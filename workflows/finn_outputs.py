@@ -202,7 +202,8 @@ class Delivery:
         image = self._spatial(target) if target.name.endswith(IMAGES) else {}
         sources = [*(path for run in self.plan.runs for path in run.files), *self._shared]
         made = sidecar(description, sources, self._datasets, {**self.parameters, **more}, **fields, **image)
-        return made | described(name)
+        places = name in ("voxels", "voxel_scores") and self.plan.on_surface
+        return made | (described("grayordinates") if places else {}) | described(name)
 
     def _denoised(self, run: int, target: Path, device: str) -> dict[str, Any]:
         return sidecar(
