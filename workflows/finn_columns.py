@@ -83,8 +83,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "morans_i_null_mean": "Mean of Moran's I over random orders of the voxels",
         "morans_i_null_sd": "Its standard deviation",
         "p": "Share of random orders at least as smooth",
-        "correlation_length_mm": "Distance (of vertices: along the surface) at which the map's autocorrelation falls to "
-        "1/e, in mm",
+        "correlation_length_mm": "Distance (of vertices: along the surface) at which the map's autocorrelation falls "
+        "to 1/e, in mm",
     },
     "views": {
         "view": "pca, ica, tsne or umap of the latents",

@@ -2330,8 +2330,9 @@ class WriteFactors(StepInterface):
         self,
         *,
         factors: _Path = ...,
-        subject_split: _Path = ...,
         t_r: float = ...,
+        subject_split: _Path | None = ...,
+        labels: str | Sequence[str] | None = ...,
         start: float = 0.0,
     ) -> None: ...
 
