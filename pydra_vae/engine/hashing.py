@@ -20,6 +20,7 @@ from fileformats.core.fileset import FileSet
 from pydra.utils.hash import Cache, PersistentCache, register_serializer
 
 CHUNK = 1 << 20
+FOLDER = ".hashes"  # in a work folder, where the user's cache folder cannot be written to
 # Reading a smaller file again costs about as much as looking its hash up on disk.
 ON_DISK_FROM = 1 << 20
 # File systems stamp times with a coarse clock (up to 10 ms on Linux): a file written twice within one tick looks
@@ -37,6 +38,20 @@ def bytes_repr_fileset(fileset: FileSet, cache: Cache) -> Iterator[bytes]:
         for name, file in _files(path):
             yield f"{len(name)}:{name}=".encode() + content_hash(file)
     yield b")"
+
+
+def find_place(fallback: Path):
+    """Let hashes be remembered in `fallback` where the user's cache folder cannot be written to.
+
+    Pydra refuses to hash without such a folder; a container whose home is read-only, or not mounted, has none.
+    """
+    if PersistentCache.LOCATION_ENV_VAR in os.environ:
+        return
+    place = Path(PersistentCache.location_default())
+    with contextlib.suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+    if not os.access(place, os.W_OK | os.X_OK):
+        os.environ[PersistentCache.LOCATION_ENV_VAR] = str(fallback)
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:

@@ -73,7 +73,9 @@ def survey(work_dir: Path) -> list[Stored]:
     list of Stored
         Folders that no step of this engine left are not among them.
     """
-    return _Survey(Path(work_dir).resolve()).all()
+    root = Path(work_dir).resolve()
+    hashing.find_place(root / hashing.FOLDER)
+    return _Survey(root).all()
 
 
 def latest(found: Iterable[Stored]) -> set[Path]:

@@ -16,7 +16,7 @@ from pydra.engine.job import Job
 from pydra.engine.submitter import Submitter
 from pydra.utils.hash import PersistentCache
 
-from pydra_vae.engine import child
+from pydra_vae.engine import child, hashing
 from pydra_vae.engine.dask import DaskWorker
 from pydra_vae.engine.devices import FITS_PER_GPU
 from pydra_vae.engine.display import Display
@@ -125,6 +125,7 @@ def run(
     if fits_together is not None and fits_together < 1:
         raise ValueError(f"fits_together is {fits_together}: give a whole number from 1")
     work_dir = _made(Path(work_dir))
+    hashing.find_place(work_dir / hashing.FOLDER)
     environment = {FITS_PER_GPU: str(fits_per_gpu)} if fits_per_gpu else {}
     outcome = Outcome()
     with Display(console, verbose=verbose) as display:

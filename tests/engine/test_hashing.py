@@ -96,3 +96,16 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     monkeypatch.setenv("PYDRA_HASH_CACHE", str(blocked / "hashes"))
     file = settled(tmp_path / "bold.nii", b"a" * (hashing.ON_DISK_FROM + 1))
     assert hashing.content_hash(file) == hashing.content_hash(file)
+
+
+def test_without_a_cache_folder_hashes_lie_in_the_work_folder(tmp_path, monkeypatch):
+    """As in a container whose home is read-only: Pydra's own cache would refuse to be made."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("PYDRA_HASH_CACHE")
+    monkeypatch.setattr("pydra.utils.hash.user_cache_root", tmp_path / "file")
+    hashing.find_place(tmp_path / "work" / hashing.FOLDER)
+    assert hash_function(File(settled(tmp_path / "a.txt", b"a")))
+    monkeypatch.setattr("pydra.utils.hash.user_cache_root", tmp_path / "home")
+    monkeypatch.delenv("PYDRA_HASH_CACHE")
+    hashing.find_place(tmp_path / "work" / hashing.FOLDER)
+    assert "PYDRA_HASH_CACHE" not in os.environ
