@@ -1,7 +1,9 @@
 """finn on BOLD of the surface: dtseries and pairs of func.gii of true layout, and every way in which they are bad."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -186,3 +188,21 @@ def test_all_analyses_and_the_group_on_grayordinates(tmp_path, finn):
     assert "On the inflated cortex" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     again = finn(*where, "group", cwd=tmp_path)
     assert not again.done_again
+
+
+def test_the_pages_example_takes_files_as_it_says(surface_tree, tmp_path, monkeypatch):
+    """docs/surfaces.md: its Python block, on files of these names."""
+    text = (Path(__file__).parents[2] / "docs" / "surfaces.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = re.findall(r'"([^"]+\.(?:nii|gii))"', block)
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        Path(name).touch()
+    given: dict = {}
+    exec(block, given)
+    assert [Path(path).name for path in given["task"].surfaces] == names[-2:]
+    commands = re.findall(r"^pydra-vae finn (.*)$", text, re.MULTILINE)
+    for command in commands:
+        words = [str(surface_tree.derivatives) if word == "DERIVATIVES" else word for word in command.split()]
+        words = [str(surface_tree.atlas["fsLR"][0]) if word.endswith(".dlabel.nii") else word for word in words]
+        assert run_finn([*words, "--dry-run"]) == 0
