@@ -36,6 +36,7 @@ from pydra_vae.workflows.nipype_parts import (
     SOFTWARE,
     Resources,
     function,
+    further,
     identity,
     new_workflow,
     per_image,
@@ -142,7 +143,7 @@ def init_tivae_factors_wf(
     recordings = function(per_recording, RECORDINGS, "recordings")
     make_region = uses.node(MakeRegion(region=list(region)), "make_region", times=0)
     prepare_surface = uses.each(
-        PrepareSurface(strategy=confounds_strategy, t_r=t_r, **prepare or {}),
+        PrepareSurface(**further({"strategy": confounds_strategy, "t_r": t_r}, prepare, "prepare")),
         "prepare_surface",
         over=["data", "confounds", "confounds_json"],
         times=0.5,
@@ -151,13 +152,8 @@ def init_tivae_factors_wf(
     both = pe.Node(niu.Merge(2), name="both_hemispheres", mem_gb=0.1)
     clusters = uses.node(SpectralClusters(n_clusters=n_clusters, seed=seed), "spectral_clusters", times=0.5)
     split = uses.node(SplitSubjects(seed=seed), "split_subjects", times=0)
-    fit_tivae = uses.fit(
-        FitTiVae(**{
-            "latent_dim": latent_dim, "beta": beta, "seed": seed, "threads": omp_nthreads, "device": uses.device,
-            **(fit or {}),
-        }),
-        "fit_tivae",
-    )  # fmt: skip
+    own = {"latent_dim": latent_dim, "beta": beta, "seed": seed, "threads": omp_nthreads}
+    fit_tivae = uses.fit(FitTiVae(**{"device": uses.device, **further(own, fit, "fit")}), "fit_tivae")
     judge = uses.node(ScoreTiVae(name="TI-VAE", seed=seed, device=uses.device), "score_tivae")
     encode = uses.node(EncodeFactors(device=uses.device), "encode_factors")
     tables = uses.node(WriteFactors(t_r=t_r), "write_factors", times=0)
@@ -295,13 +291,8 @@ def init_volume_latents_wf(
     make_mask = uses.node(MakeVolumeMask(), "make_mask")
     stack = uses.node(StackVolumes(), "stack_volumes")
     pca = uses.node(FitVolumePca(n_components=2 * latent_dim), "fit_pca")
-    fit_vae = uses.fit(
-        FitVolumeVae(**{
-            "latent_dim": latent_dim, "seed": seed, "threads": omp_nthreads, "device": uses.device,
-            **picked(beta=beta), **(fit or {}),
-        }),
-        "fit_vae",
-    )  # fmt: skip
+    own = {"latent_dim": latent_dim, "seed": seed, "threads": omp_nthreads, **picked(beta=beta)}
+    fit_vae = uses.fit(FitVolumeVae(**{"device": uses.device, **further(own, fit, "fit")}), "fit_vae")
     encode = uses.node(EncodeVolumes(device=uses.device), "encode_volumes")
     judge = uses.node(ScoreVolumeVae(seed=seed, device=uses.device), "score_vae")
     table = uses.node(WriteLatents(), "write_latents", times=0)

@@ -52,6 +52,17 @@ def picked(**wanted: Any) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
+def further(own: dict[str, Any], more: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    """A step's inputs: the builder's own, and what its parameter `name` adds to them.
+
+    >>> further({"seed": 0}, {"network": "lk"}, "fit")
+    {'seed': 0, 'network': 'lk'}
+    """
+    if twice := sorted(own.keys() & (more or {}).keys()):
+        raise ValueError(f"{name} holds {twice[0]!r}, which this workflow sets itself: use the builder's own parameter")
+    return {**own, **(more or {})}
+
+
 @dataclass(frozen=True)
 class Resources:
     """What the nodes of a workflow may use.
@@ -102,7 +113,7 @@ def repetition_time(metadata: dict | None) -> float | None:
 # ---- functions that become nodes --------------------------------------------------------------
 
 
-def per_run(bold_file, bold_mask=None, confounds_file=None, confounds_metadata=None):
+def per_run(bold_file=None, bold_mask=None, confounds_file=None, confounds_metadata=None):
     """Give every run its companions, whether one run came or a list of them."""
     import json
     from pathlib import Path
@@ -110,7 +121,11 @@ def per_run(bold_file, bold_mask=None, confounds_file=None, confounds_metadata=N
     def many(value):
         return list(value) if isinstance(value, list | tuple) else [value]
 
+    if not bold_file:
+        raise ValueError("inputnode.bold_file is not set, or empty: give a run, or a list of runs")
     runs = many(bold_file)
+    if pairs := [run for run in runs if isinstance(run, list | tuple) or str(run).endswith((".gii", ".gii.gz"))]:
+        raise ValueError(f"{pairs[0]} is of one hemisphere, or a pair: build the workflow with hemispheres=True")
 
     def companions(value, name, shared=False):
         if value is None:
@@ -138,6 +153,37 @@ def per_run(bold_file, bold_mask=None, confounds_file=None, confounds_metadata=N
 def as_given(files, bold_file):
     """One file for one run; a list for a list."""
     return files if isinstance(bold_file, list | tuple) else files[0]
+
+
+def per_hemisphere(bold_file=None):
+    """The left and the right files of runs in pairs, whether one pair came or a list of them."""
+    pairs = [bold_file] if bold_file and isinstance(bold_file[0], str) else bold_file
+    if not pairs or any(isinstance(pair, str) or len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            f"inputnode.bold_file is {bold_file!r}: give the left and the right func.gii of a run, or a list of such "
+            "pairs; without hemispheres=True, 4-D images or dtseries.nii"
+        )
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def as_given_pairs(left, right, bold_file):
+    """One pair for one run; a list of pairs for a list."""
+    pairs = [list(pair) for pair in zip(left, right, strict=True)]
+    return pairs[0] if isinstance(bold_file[0], str) else pairs
+
+
+def fitted_model(model=None, config=None):
+    """A fitted CVAE, and how its voxels were split: only so are its held-out voxels known."""
+    import json
+    from pathlib import Path
+
+    if not model:
+        raise ValueError("inputnode.model is not set: give the model.safetensors that FitCvae or finn wrote")
+    config = Path(config or Path(model).with_suffix(".json"))
+    if not config.is_file():
+        raise ValueError(f"the description of {model} is not there: {config}; give it as inputnode.config")
+    made = json.loads(config.read_text(encoding="utf-8"))
+    return str(model), str(config), made["latent_dim"], made.get("scheme") or "random", made["seed"]
 
 
 def per_recording(bold_file, subject_id, confounds_file=None, confounds_metadata=None):

@@ -17,7 +17,7 @@ from nipype.algorithms.misc import Gunzip
 
 from pydra_vae.engine import nipype
 from pydra_vae.workflows import nipype_builders as builders
-from pydra_vae.workflows.nipype_parts import per_run
+from pydra_vae.workflows.nipype_parts import as_given_pairs, fitted_model, per_hemisphere, per_run
 
 from ..images.surface_files import axis, write_dtseries, write_func, write_label
 from ..surface.meshes import sphere
@@ -145,6 +145,69 @@ def test_companions_that_do_not_fit_the_runs_are_named():
     assert per_run("a", bold_mask="m") == (["a"], ["m"], [None], [None], [0])
 
 
+@pytest.mark.parametrize("given", [{}, {"bold_file": []}])
+def test_a_workflow_without_runs_says_so(given):
+    with pytest.raises(ValueError, match=r"inputnode\.bold_file is not set, or empty: give a run, or a list of runs"):
+        per_run(**given, bold_mask=["m", "m"])
+
+
+def test_further_inputs_do_not_contradict_the_builders_own():
+    with pytest.raises(ValueError, match="fit holds 'latent_dim', which this workflow sets itself"):
+        builders.init_cvae_denoise_wf(latent_dim=3, fit={"latent_dim": 4})
+    with pytest.raises(ValueError, match="extract holds 'strategy'"):
+        builders.init_cvae_latents_wf(extract={"strategy": "simple"})
+    for builder, further in ((builders.init_tivae_factors_wf, "prepare"), (builders.init_tivae_factors_wf, "fit")):
+        with pytest.raises(ValueError, match=f"{further} holds"):
+            builder(**ALL[builder], **{further: {"t_r": 1.0, "beta": 2.0}})
+    fit = builders.init_volume_latents_wf(fit={"beta": 2.0, "device": "cuda:1"}).get_node("fit_vae")
+    assert (fit.inputs.beta, fit.inputs.device) == (2.0, "cuda:1")
+
+
+def test_a_fitted_model_is_applied_to_other_runs(subject, tmp_path):
+    first = builders.init_cvae_latents_wf(latent_dim=2, seed=3, fit=SHORT, name="first")
+    first.base_dir = str(tmp_path)
+    first.inputs.inputnode.trait_set(bold_file=subject.bolds[0], bold_mask=subject.mask)
+    network = outputs(first.run("Linear"), "fit_cvae")
+
+    flow = builders.init_cvae_denoise_wf(fitted=True)
+    flow.base_dir = str(tmp_path)
+    given = {"bold_file": subject.bolds[1], "bold_mask": subject.mask, "model": network.model}
+    flow.inputs.inputnode.trait_set(**given)
+    graph = flow.run("Linear")
+    assert not [node for node in graph.nodes() if node.name == "fit_cvae"]
+    assert outputs(graph, "cvae_latents_wf.fitted_model").config == network.config
+    split, controls = (outputs(graph, name) for name in ("split_voxels", "fit_controls"))
+    (mine,) = [node for node in graph.nodes() if node.name == "split_voxels"]
+    assert (mine.inputs.scheme, mine.inputs.seed) == ("random", 3), "no voxel of the training is held out"
+    assert Path(split.voxel_split).is_file() and Path(controls.controls).is_file()
+    assert nib.load(outputs(graph, "latent_maps").maps).shape == (*SHAPE, 2)
+    assert nib.load(outputs(graph, ".denoised_bold").denoised_bold).shape == (*SHAPE, T)
+    assert "fitted beforehand" in flow.__desc__
+
+
+def test_what_a_fitted_model_needs(tmp_path):
+    with pytest.raises(ValueError, match=r"fit says how to fit .network., but fitted=True fits nothing"):
+        builders.init_cvae_latents_wf(fitted=True, fit={"network": "lk"})
+    with pytest.raises(ValueError, match=r"inputnode\.model is not set: give the model\.safetensors"):
+        fitted_model()
+    with pytest.raises(ValueError, match=r"model\.json; give it as inputnode\.config"):
+        fitted_model(str(tmp_path / "model.safetensors"))
+
+
+def test_pairs_of_hemispheres_are_told_from_lists_of_runs():
+    pair, other = ["l.func.gii", "r.func.gii"], ["l2.func.gii", "r2.func.gii"]
+    assert per_hemisphere(pair) == (pair[:1], pair[1:])
+    assert per_hemisphere([pair, other]) == ([pair[0], other[0]], [pair[1], other[1]])
+    assert as_given_pairs(*per_hemisphere(pair), pair) == pair
+    assert as_given_pairs(*per_hemisphere([pair, other]), [pair, other]) == [pair, other]
+    for wrong in (None, pair[0], pair + other, [pair, other[:1]]):
+        with pytest.raises(ValueError, match=r"give the left and the right func\.gii of a run"):
+            per_hemisphere(wrong)
+    for wrong in (pair, [pair, other]):
+        with pytest.raises(ValueError, match="build the workflow with hemispheres=True"):
+            per_run(wrong)
+
+
 # ---- GPU slots ----------------------------------------------------------------------------------
 
 
@@ -213,6 +276,21 @@ def test_a_run_on_the_surface_comes_back_as_one(group, tmp_path):
     assert image.shape == (T, len(models)) and image.header.get_axis(0).step == pytest.approx(T_R)
 
 
+def test_pairs_on_the_surface_come_back_as_pairs(group, tmp_path):
+    flow = builders.init_cvae_denoise_wf(latent_dim=2, fit=SHORT, hemispheres=True, metadata={"RepetitionTime": 0.72})
+    flow.base_dir = str(tmp_path)
+    flow.inputs.inputnode.trait_set(bold_file=group.data[:2], surfaces=group.surfaces)
+    graph = flow.run("Linear")
+    denoised = outputs(graph, "denoise_wf.denoised_bold").denoised_bold
+    for pair in denoised:
+        for hemi, path in zip("LR", pair, strict=True):
+            assert path.endswith(f"_hemi-{hemi}.func.gii")
+            assert [len(array.data) for array in nib.load(path).darrays] == [MESH] * 60
+    assert len(denoised) == 2
+    maps = outputs(graph, "cvae_latents_wf.both_hemispheres").out
+    assert [len(nib.load(path).darrays) for path in maps] == [2, 2]
+
+
 def test_factors_need_a_repetition_time():
     with pytest.raises(ValueError, match=r"metadata has no RepetitionTime, only \['EchoTime'\]"):
         builders.init_tivae_factors_wf(metadata={"EchoTime": 0.03})
@@ -255,8 +333,9 @@ def test_builders_are_documented_keyword_only_and_say_their_methods(builder):
     assert described(builder, "Parameters") == [parameter.name for parameter in parameters]
     flow = builder(**ALL[builder])
     assert flow.name == builder.__name__.removeprefix("init_")
+    of_model = builder(**ALL[builder], fitted=True) if "fitted" in inspect.signature(builder).parameters else flow
     for section, node in (("Inputs", "inputnode"), ("Outputs", "outputnode")):
-        fields = flow.get_node(node).interface._fields
+        fields = of_model.get_node(node).interface._fields
         assert sorted(described(builder, section)) == sorted(fields)
     fed = {field for *_, edge in flow._graph.in_edges(flow.get_node("outputnode"), data=True)
            for _, field in edge["connect"]}  # fmt: skip
@@ -269,9 +348,7 @@ def test_methods_text_is_collected_where_niworkflows_is_in_use(monkeypatch):
     class LiterateWorkflow(Workflow):
         """What niworkflows' parents look for among their children."""
 
-    monkeypatch.setitem(
-        sys.modules, "niworkflows.engine.workflows", SimpleNamespace(LiterateWorkflow=LiterateWorkflow)
-    )
+    monkeypatch.setitem(sys.modules, "niworkflows.engine.workflows", SimpleNamespace(LiterateWorkflow=LiterateWorkflow))
     flow = builders.init_cvae_denoise_wf()
     assert isinstance(flow, LiterateWorkflow) and isinstance(flow.get_node("cvae_latents_wf"), LiterateWorkflow)
     texts = flow.__desc__ + flow.get_node("cvae_latents_wf").__desc__
@@ -314,3 +391,11 @@ def test_the_page_names_every_builder_with_its_fields():
         flow = {builder.__name__: builder(**options) for builder, options in ALL.items()}[name]
         known = {f for node in ("inputnode", "outputnode") for f in flow.get_node(node).interface._fields}
         assert set(re.findall(r"`(\w+)`", text)) <= known
+
+
+def test_options_of_the_page_are_taken():
+    found = re.findall(r"`(\w+=[^`]+)`", DOCS.read_text(encoding="utf-8").partition("## Where it goes")[0])
+    names = {text.partition("=")[0] for text in found}
+    assert {"fitted", "hemispheres", "metadata", "extract", "normalize", "fit"} <= names
+    for text in found:
+        builders.init_cvae_denoise_wf(**eval(f"dict({text})"))
