@@ -14,7 +14,5 @@ def rows_of(found: list[dict[str, tuple[float, float, float]]]) -> list[dict]:
         value, expected, tolerance = np.array([one[check] for one in found]).mean(axis=0).tolist()
         judged = not np.isnan([value, expected, tolerance]).any()
         passed = abs(value - expected) <= tolerance if judged else None
-        rows.append(
-            {"check": check, "value": value, "expected": expected, "tolerance": tolerance, "passed": passed}
-        )
+        rows.append({"check": check, "value": value, "expected": expected, "tolerance": tolerance, "passed": passed})
     return rows
