@@ -22,7 +22,7 @@ from pydra_vae.downloads.http import Client
 from pydra_vae.downloads.needed import Wanted
 from pydra_vae.downloads.shown import Shown, plan
 from pydra_vae.downloads.sigv4 import HINT, SigV4, credentials
-from pydra_vae.downloads.transfer import Outcome, Rules, fetch_files, missing_bytes
+from pydra_vae.downloads.transfer import Outcome, Rules, check_names, fetch_files, missing_bytes
 from pydra_vae.options.fetch import fetch_parser
 
 HCP_MOTOR = "hcp-motor"
@@ -80,16 +80,17 @@ def _wanted(options: argparse.Namespace, repository: str = "") -> Wanted:
     return Wanted(
         recipe=options.recipe or "finn",
         sessions=options.session_label,
-        tasks=options.task_id,
+        tasks=[task.removeprefix("task-") for task in options.task_id] if options.task_id else None,
         runs=[str(run) for run in options.run] if options.run else None,
-        space=options.space,
-        res=options.res,
+        space=options.space.removeprefix("space-") if options.space else None,
+        res=options.res.removeprefix("res-") if options.res else None,
         prefix="" if prefix in (None, "none", "n/a") else prefix,
         kind=options.kind,
     )
 
 
 def _bring(listing: Listing, client: Client, options: argparse.Namespace, console: Console) -> int:
+    check_names(listing.files)
     output = options.output or Path(options.dataset.rpartition("/")[2])
     for problem in listing.problems.values():
         console.print(f"[yellow]left out[/] {escape(problem)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -57,7 +57,7 @@ class Listing:
 def openneuro(
     dataset: str, wanted: Wanted, participants: Sequence[str] | None, client: Client, places: Places
 ) -> Listing:
-    """fMRIPrep's derivatives of an OpenNeuro dataset, with participants.tsv and events of its raw data.
+    """fMRIPrep's derivatives of an OpenNeuro dataset, with participants.tsv, events and sessions.tsv of its raw data.
 
     Parameters
     ----------
@@ -88,26 +88,27 @@ def openneuro(
         )
     subjects = _chosen(participants, subjects, dataset)
     found = _below(bucket.files(prefix, folder=True), prefix)
-    with ThreadPoolExecutor(_LISTERS) as pool:
-        for files in pool.map(lambda subject: bucket.files(f"{prefix}{subject}/"), subjects):
-            found += _below(files, prefix)
+    for files in _side_by_side(client, bucket.files, [f"{prefix}{subject}/" for subject in subjects]):
+        found += _below(files, prefix)
     listing = _listing(found, wanted, subjects, dataset)
     try:
         tables = _raw_tables(raw, dataset, wanted, subjects, listing.files)
     except FetchError as error:  # the derivatives are of use without
-        return replace(listing, problems=listing.problems | {"raw": f"participants.tsv and events: {error}"})
+        problem = f"tables of the raw data (participants.tsv and the like): {error}"
+        return replace(listing, problems=listing.problems | {"raw": problem})
     return replace(listing, files=[*listing.files, *tables])
 
 
 def _raw_tables(raw: Bucket, dataset: str, wanted: Wanted, subjects: list[str], there: list[RemoteFile]):
-    """Tables that fMRIPrep does not copy: participants, and for motor the events."""
-    prefixes = [f"{dataset}/participants.", *([f"{dataset}/task-"] * (wanted.recipe == "motor"))]
-    if wanted.recipe == "motor":
-        prefixes += [f"{dataset}/{subject}/" for subject in subjects]
-    with ThreadPoolExecutor(_LISTERS) as pool:
-        found = [file for files in pool.map(raw.files, prefixes) for file in _below(files, f"{dataset}/")]
+    """Tables that fMRIPrep does not copy: participants, the events of runs, and for structural the visits."""
+    prefixes = [f"{dataset}/participants."]
+    if wanted.recipe == "structural":
+        prefixes += [f"{dataset}/{subject}/{subject}_sessions." for subject in subjects]
+    else:
+        prefixes += [f"{dataset}/task-", *(f"{dataset}/{subject}/" for subject in subjects)]
+    found = [f for files in _side_by_side(raw.client, raw.files, prefixes) for f in _below(files, f"{dataset}/")]
     known = {file.path for file in there}
-    names = re.compile(r"participants\.(tsv|json)|.*_events\.(tsv|json)")
+    names = re.compile(r"participants\.(tsv|json)|.*_events\.(tsv|json)|.*_sessions\.tsv")
     return [
         file
         for file in found
@@ -167,9 +168,10 @@ def hcp_motor(
     bucket, prefix = Bucket(places.hcp, client), "HCP_1200/"
     if participants is None:
         participants = [name for name in bucket.folders(prefix) if name.isdecimal()]
-    with ThreadPoolExecutor(_LISTERS) as pool:
-        found = pool.map(lambda subject: _hcp_subject(bucket, prefix, subject, directions, surfaces), participants)
-        by_subject = dict(zip(participants, found, strict=True))
+    found = _side_by_side(
+        client, lambda subject: _hcp_subject(bucket, prefix, subject, directions, surfaces), participants
+    )
+    by_subject = dict(zip(participants, found, strict=True))
     problems = {
         subject: f"{subject}: {places.hcp}/{prefix} holds no tfMRI_MOTOR_{'/'.join(directions)} of it"
         for subject, files in by_subject.items()
@@ -222,6 +224,16 @@ def _belongs(path: str, subjects: Sequence[str]) -> bool:
     return not folder.startswith("sub-") or folder in subjects or "." in folder
 
 
+def _side_by_side(client: Client, ask: Callable, items: Sequence[str]) -> list:
+    """Answers in the order of the items; an interrupt ends those that are asked again and again, too."""
+    with ThreadPoolExecutor(_LISTERS) as pool:
+        try:
+            return list(pool.map(ask, items))
+        except KeyboardInterrupt:
+            client.stopped.set()
+            raise
+
+
 def _below(files: Iterable[RemoteFile], prefix: str) -> list[RemoteFile]:
     return [replace(file, path=file.path.removeprefix(prefix)) for file in files]
 
@@ -237,5 +249,5 @@ def _chosen(wanted: Sequence[str] | None, there: Sequence[str], name: str) -> li
             near = difflib.get_close_matches(label, labels, 1)
             meant = f"; do you mean {near[0]}?" if near else ""
             shown = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
-            raise FetchError(f"{name} has no participant {label}{meant} There are {len(labels)}: {shown}")
+            raise FetchError(f"{name} has no participant {label}{meant or '.'} There are {len(labels)}: {shown}")
     return [f"sub-{label}" for label in dict.fromkeys(wanted)]

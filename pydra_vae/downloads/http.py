@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,7 @@ class Client:
         """Call until it works or `TRIES` calls in a row brought nothing."""
         import requests
         import urllib3
+        from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
         failures = 0
         while True:
@@ -68,6 +70,8 @@ class Client:
                 return ask()
             except _Later as error:
                 last, pause = str(error), error.seconds
+            except (InvalidURL, MissingSchema, InvalidSchema):
+                raise FetchError(f"{what}: no address that can be asked: it begins with https:// or http://") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 last, pause = _in_words(error), 0.0
             failures = 1 if grew() else failures + 1
@@ -90,12 +94,13 @@ class Client:
         status = answer.status_code
         if status < 400 or status == 416:
             return answer
-        answer.close()
+        with answer:
+            said = _said(answer)
         if status >= 500 or status in _AGAIN:
-            raise _Later(f"the server answers {status} {answer.reason}", answer.headers.get("Retry-After", ""))
+            raise _Later(f"the server answers {said}", answer.headers.get("Retry-After", ""))
         if status in (401, 403):
-            raise StopFetching(f"{url}: access refused ({status} {answer.reason}). {self.hint}".strip())
-        raise FetchError(f"{url}: the server answers {status} {answer.reason}")
+            raise StopFetching(f"{url}: access refused ({said}). {self.hint}".strip())
+        raise FetchError(f"{url}: the server answers {said}")
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -157,6 +162,7 @@ class Resuming:
         if have and self.file.etag:
             headers["If-Range"] = self.file.etag
         with self.client.once(url, headers=headers, stream=True) as answer:
+            self._check_version(answer)
             begins = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             if answer.status_code == 416 or (answer.status_code == 206 and not begins):
                 self.part.unlink(missing_ok=True)
@@ -167,6 +173,12 @@ class Resuming:
             raise _wrong_size(self.part, size, self.file)
         if size < self.file.size:
             raise _Later(f"the answer ended after {size:,} of {self.file.size:,} bytes")
+
+    def _check_version(self, answer: requests.Response) -> None:
+        now, listed = (etag.removeprefix("W/").strip('"') for etag in (answer.headers.get("ETag", ""), self.file.etag))
+        if now and listed and now != listed:
+            self.part.unlink(missing_ok=True)
+            raise FetchError(f"{self.file.path}: the server has another version than it listed; start again")
 
     def _take(self, answer: requests.Response, stream: _disk) -> None:
         for chunk in answer.raw.stream(CHUNK, decode_content=False):
@@ -219,6 +231,13 @@ def no_room(path: Path, error: OSError) -> StopFetching:
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StopFetching(f"{path.parent} cannot be written to ({error.strerror}): choose another folder by --output")
     return StopFetching(f"{path}: {error.strerror or error}")
+
+
+def _said(answer: requests.Response) -> str:
+    """Status of a refusal, and S3's own words for it, such as RequestTimeTooSkewed."""
+    body = next(answer.iter_content(4096), b"").decode(errors="replace")
+    words = [match[1] for tag in ("Code", "Message") if (match := re.search(f"<{tag}>([^<]+)<", body))]
+    return f"{answer.status_code} {answer.reason}" + (f", {': '.join(words)}" if words else "")
 
 
 def _wrong_size(part: Path, size: int, file: RemoteFile) -> ValueError:

@@ -98,9 +98,13 @@ class Wanted:
         return name.suffix == "mask" and own.get("desc") == "brain"
 
     def _of_anatomy(self, name: Name) -> bool:
-        if not self._in_space(name):
-            return False
         own, image = name.entities, name.extension in (*_VOLUMES, ".json")
+        if self.recipe == "finn" and self.space == "fsnative":
+            mesh = name.extension == ".surf.gii" and name.suffix in ("pial", "inflated")
+            return mesh and own.get("space") in (None, "fsnative")
+        # the T1w's own files do not name their space
+        if not (self._in_space(name) or (self.recipe == "finn" and self.space == "T1w" and "space" not in own)):
+            return False
         if self.recipe == "motor":
             return name.extension == ".surf.gii" and name.suffix in ("pial", "midthickness")
         t1w = image and name.suffix == "T1w" and own.get("desc") == "preproc"

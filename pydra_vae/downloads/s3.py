@@ -36,7 +36,7 @@ class Bucket:
         found = []
         for page in self._pages(prefix, folder):
             for entry in page.iter("Contents"):
-                key = unquote_plus(entry.findtext("Key", ""))
+                key = _name(page, entry.findtext("Key", ""))
                 if key.endswith("/"):  # a folder's own mark
                     continue
                 etag = entry.findtext("ETag", "")
@@ -47,7 +47,7 @@ class Bucket:
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below a prefix that ends with a slash."""
         return [
-            unquote_plus(entry.findtext("Prefix", "")).removeprefix(prefix).rstrip("/")
+            _name(page, entry.findtext("Prefix", "")).removeprefix(prefix).rstrip("/")
             for page in self._pages(prefix, True)
             for entry in page.iter("CommonPrefixes")
         ]
@@ -59,9 +59,11 @@ class Bucket:
             answer = self.client.get(f"{self.url}/?{urlencode(query, quote_via=quote, safe='')}")
             page = self._parsed(answer.content)
             yield page
-            token = page.findtext("NextContinuationToken", "")
-            if page.findtext("IsTruncated") != "true" or not token:
+            if page.findtext("IsTruncated") != "true":
                 return
+            token = page.findtext("NextContinuationToken", "")
+            if token in ("", query.get("continuation-token")):  # half of a listing must not be taken for all of it
+                raise FetchError(f"{self.url}: the listing of {prefix} ends before its end; start again later")
             query["continuation-token"] = token
 
     def _parsed(self, content: bytes) -> ET.Element:
@@ -74,3 +76,8 @@ class Bucket:
         if page.tag != "ListBucketResult":
             raise FetchError(f"{self.url}: no listing of a bucket came, but <{page.tag}>")
         return page
+
+
+def _name(page: ET.Element, text: str) -> str:
+    """A key as it is stored; servers other than Amazon's may not know ``encoding-type`` and escape nothing."""
+    return unquote_plus(text) if page.findtext("EncodingType") == "url" else text

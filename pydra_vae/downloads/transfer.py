@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -76,8 +77,7 @@ def fetch_files(
         If the folder cannot be written to, is too small, or another download is writing to it.
     """
     output = Path(output).absolute()
-    if unsafe := [file.path for file in files if Path(file.path).is_absolute() or ".." in Path(file.path).parts]:
-        raise FetchError(f"the server names files outside the output folder, which is refused: {unsafe[0]}")
+    check_names(files)
     tell = progress or (lambda *_: None)
     outcome = Outcome()
     _make_folder(output)
@@ -97,6 +97,15 @@ def fetch_files(
     return outcome
 
 
+def check_names(files: Sequence[RemoteFile]) -> None:
+    """Raise FetchError where a listed name leads out of the output folder, or would write to a terminal."""
+    for name in (file.path for file in files):
+        if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
+            raise FetchError(f"the server names files outside the output folder, which is refused: {name!r}")
+        if any(ord(character) < 32 or ord(character) == 127 for character in name):
+            raise FetchError(f"the server names files with control characters, which is refused: {name!r}")
+
+
 def _all(files, output: Path, client: Client, rules: Rules, tell: Progress, outcome: Outcome) -> None:
     with ThreadPoolExecutor(rules.n_jobs) as pool:
         futures = {pool.submit(_one, file, output, client, rules, tell): file for file in files}
@@ -111,6 +120,8 @@ def _all(files, output: Path, client: Client, rules: Rules, tell: Progress, outc
                     left = {future for future in left if not future.cancel()}
         except BaseException:
             client.stopped.set()
+            if client.say:
+                client.say("for open connections, a minute at most")
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
@@ -159,12 +170,14 @@ def _download(file: RemoteFile, path: Path, client: Client, rules: Rules, tell: 
     )
     known = file.hash if rules.checksums else None
     keeper = pooch.create(output, "", registry={file.path: known}, urls={file.path: file.url}, retry_if_failed=1)
-    if path.exists():  # differs, and may be overwritten: pooch must not take it for the right one
-        path.unlink()
+    if known is None:  # what is there differs and may be overwritten: pooch would take it for the right one
+        path.unlink(missing_ok=True)
     try:
         keeper.fetch(file.path, downloader=downloader)
     except ValueError as error:
         raise FetchError(f"{file.path}: wrong bytes came, twice: {error}") from error
+    for old in path.parent.glob(f".{escape(path.name)}.*.part"):  # of versions that are no more
+        old.unlink(missing_ok=True)
 
 
 def part_of(path: Path, file: RemoteFile) -> Path:

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote_plus, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pooch
@@ -16,6 +16,7 @@ from pydra_vae.downloads.files import RemoteFile, checksum_of_etag
 from pydra_vae.downloads.http import Client
 
 PAGE = 100  # keys a page, so that listings need several
+ERROR = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
 class Server(ThreadingHTTPServer):
@@ -102,25 +103,25 @@ class Handler(BaseHTTPRequestHandler):
         token = f"<NextContinuationToken>{start + PAGE}+/=</NextContinuationToken>" if more else ""
         space = "http://s3.amazonaws.com/doc/2006-03-01/"
         text = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{space}"><IsTruncated>'
-            f"{str(more).lower()}</IsTruncated>{body}{token}</ListBucketResult>"
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{space}">'
+            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{body}{token}</ListBucketResult>"
         )
         return self._answer(200, text.encode())
 
     def _entry(self, bucket, kind, key):
         if kind == "f":
-            return f"<CommonPrefixes><Prefix>{quote(key)}</Prefix></CommonPrefixes>"
+            return f"<CommonPrefixes><Prefix>{quote_plus(key, safe='/')}</Prefix></CommonPrefixes>"
         name = f"{bucket}/{key}"
         etag = escape(self.server.etag(name), {'"': "&quot;"})
         size = len(self.server.objects[name])
-        return f"<Contents><Key>{quote(key)}</Key><ETag>{etag}</ETag><Size>{size}</Size></Contents>"
+        return f"<Contents><Key>{quote_plus(key, safe='/')}</Key><ETag>{etag}</ETag><Size>{size}</Size></Contents>"
 
     def _object(self, name):
         with self.server.lock:
             self.server.asked[name] += 1
         kind = self.server.fault(name)
         if isinstance(kind, int):
-            return self._answer(kind, b"<Error/>", Retry_After="0")
+            return self._answer(kind, ERROR, Retry_After="0")
         if name not in self.server.objects:
             return self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         data, etag = self.server.objects[name], self.server.etag(name)

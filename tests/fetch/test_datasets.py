@@ -12,14 +12,16 @@ import pytest
 import requests
 
 from pydra_vae import fetch
-from pydra_vae.bids.index import find_runs
+from pydra_vae.bids.index import find_runs, index, select_runs
 from pydra_vae.bids.recordings_fmriprep import find_fmriprep
 from pydra_vae.bids.recordings_hcp import find_hcp
+from pydra_vae.downloads import datasets
 from pydra_vae.downloads.annex import annexed_files
 from pydra_vae.downloads.datasets import Places, openneuro
 from pydra_vae.downloads.files import FetchError
 from pydra_vae.downloads.http import Client
 from pydra_vae.downloads.needed import Wanted
+from pydra_vae.downloads.s3 import Bucket
 from pydra_vae.downloads.sigv4 import Credentials, SigV4, credentials
 
 ROOT = "openneuro-derivatives/fmriprep/ds001338-fmriprep"
@@ -61,11 +63,12 @@ def test_finn_gets_what_it_reads_and_no_more(bucket, tmp_path, capsys):
     got = tree(tmp_path / "d")
     assert set(TABLES) <= got
     assert not [name for name in got if any(word in name for word in ("story2", "AROMA", "fsLR", "space-T1w", "xfm"))]
-    # image and JSON of series, mask and T1w; boldref; table and JSON of confounds
-    assert len(got) == len(TABLES) + 2 * 9
+    assert all(one.events for (one,) in runs.values())
+    # image and JSON of series, mask and T1w; boldref; table and JSON of confounds; events of the raw data
+    assert len(got) == len(TABLES) + 2 * 10
     first = bucket.asked.total()
     assert run(bucket, *words) == 0
-    assert bucket.asked.total() == first and "20 there already" in capsys.readouterr().err
+    assert bucket.asked.total() == first and "22 there already" in capsys.readouterr().err
 
 
 def test_all_participants_of_the_real_listing_have_their_three_stories(bucket, tmp_path, capsys):
@@ -104,6 +107,42 @@ def test_structural_gets_its_maps(bucket, tmp_path):
 def test_native_space(bucket, tmp_path):
     assert run(bucket, "ds001338", "--space", "func", "--participant-label", "tb2994", "-o", tmp_path / "d") == 0
     assert [len(runs) for runs in find_runs(tmp_path / "d", space="func", task_id=["story1", "story2"]).values()] == [2]
+
+
+def test_the_t1w_lies_behind_runs_in_its_space(bucket, tmp_path):
+    words = ("ds001338", "--space", "space-T1w", "--participant-label", "tb2994", "--task-id", "task-story1")
+    assert run(bucket, *words, "-o", tmp_path / "d") == 0
+    ((one,),) = find_runs(tmp_path / "d", space="T1w").values()
+    assert one.t1w.name == "sub-tb2994_desc-preproc_T1w.nii.gz" and one.mask and one.boldref
+
+
+def test_runs_on_a_subject_s_own_mesh_bring_it(bucket, tmp_path):
+    for hemi in "LR":
+        bucket.objects[f"{ROOT}/sub-tb2994/func/sub-tb2994_task-story1_hemi-{hemi}_space-fsnative_bold.func.gii"] = b"x"
+    words = ("ds001338", "--space", "fsnative", "--participant-label", "tb2994", "-o", tmp_path / "d")
+    assert run(bucket, *words) == 0
+    runs, _ = select_runs(index(tmp_path / "d", surfaces=True), space="fsnative", surfaces=True)
+    ((one,),) = runs.values()
+    assert one.bold_right and set(one.surfaces) == {"pial", "inflated"}
+
+
+def test_structural_gets_the_visits_of_the_raw_data(bucket, tmp_path):
+    bucket.objects["openneuro.org/ds001338/sub-tb2994/sub-tb2994_sessions.tsv"] = b"session_id\tage\n"
+    words = ("ds001338", "--for", "structural", "--participant-label", "tb2994", "-o", tmp_path / "d")
+    assert run(bucket, *words) == 0
+    assert (tmp_path / "d" / "sub-tb2994" / "sub-tb2994_sessions.tsv").exists()
+    assert not [name for name in tree(tmp_path / "d") if "events" in name]
+
+
+def test_an_interrupt_ends_a_listing_that_is_asked_for_again_and_again(bucket, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    client = Client(wait=0.01)
+    monkeypatch.setattr(datasets.Bucket, "files", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        datasets._side_by_side(client, Bucket(bucket.url, client).files, ["a/"])
+    assert client.stopped.is_set()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +185,7 @@ def test_failures_on_the_way_leave_the_rest_and_a_rerun_completes(bucket, tmp_pa
     assert run(bucket, *words) == 1
     assert "confounds_timeseries.tsv: the server answers 404" in capsys.readouterr().err
     assert run(bucket, *words) == 0
-    assert "1 fetched, 10 there already" in capsys.readouterr().err
+    assert "1 fetched, 11 there already" in capsys.readouterr().err
 
 
 def test_a_listing_that_fails_for_a_while(bucket):
@@ -157,7 +196,7 @@ def test_a_listing_that_fails_for_a_while(bucket):
 def test_raw_data_that_cannot_be_listed_leave_the_derivatives(bucket, tmp_path, capsys):
     bucket.faults["openneuro.org?list"] = (403, 9)
     assert run(bucket, "ds001338", "--participant-label", "tb2994", "-o", tmp_path / "d") == 1
-    assert "left out participants.tsv and events:" in capsys.readouterr().err
+    assert "left out tables of the raw data (participants.tsv and the like):" in capsys.readouterr().err
     assert len(find_runs(tmp_path / "d", task_id=["story1"])) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pydra_vae.downloads import files, http, transfer
 from pydra_vae.downloads.files import FetchError, RemoteFile
+from pydra_vae.downloads.s3 import Bucket
 from pydra_vae.downloads.transfer import Rules, fetch_files, missing_bytes, part_of
 
 BIG = random.Random(0).randbytes(600_000)
@@ -98,7 +99,8 @@ def test_nobody_there_is_said(client, tmp_path):
 def test_a_server_that_keeps_failing_is_told_of(server, stored, tmp_path):
     said = []
     fetch_files([stored("a.txt", b"abc", (500, 3))], tmp_path, http.Client(wait=0.01, say=said.append))
-    assert said == ["a.txt: the server answers 500 Internal Server Error; again in 0 s"] * 2
+    told = "500 Internal Server Error, SlowDown: Please reduce your request rate."
+    assert said == [f"a.txt: the server answers {told}; again in 0 s"] * 2
 
 
 def test_what_is_not_there_is_asked_for_once_and_the_others_come(server, stored, client, tmp_path):
@@ -112,7 +114,8 @@ def test_refused_access_stops_everything(server, stored, tmp_path):
     client = http.Client(wait=0.01, hint="Are the keys right?")
     wanted = [stored(f"{i}.txt", b"abc", (403, 9)) for i in range(30)]
     outcome = fetch_files(wanted, tmp_path, client, Rules(n_jobs=2))
-    assert "access refused (403 Forbidden). Are the keys right?" in outcome.stopped and outcome.fetched == []
+    assert "access refused (403 Forbidden, SlowDown: Please" in outcome.stopped and outcome.fetched == []
+    assert outcome.stopped.endswith("Are the keys right?")
     assert server.asked.total() < 30
 
 
@@ -168,6 +171,30 @@ def test_same_size_other_bytes_show_by_the_checksum_alone(stored, client, tmp_pa
     (tmp_path / "a.txt").write_bytes(b"abd")
     assert "md5" in fetch_files([file], tmp_path, client).failed["a.txt"]
     assert fetch_files([file], tmp_path, client, Rules(checksums=False)).there == ["a.txt"]
+
+
+def test_a_file_is_overwritten_only_by_a_whole_one(stored, client, tmp_path):
+    file = stored("participants.tsv", b"participant_id\n", (404, 1))
+    (tmp_path / file.path).write_text("participant_id\tmine\n")
+    assert file.path in fetch_files([file], tmp_path, client, Rules(overwrite=True)).failed
+    assert (tmp_path / file.path).read_text() == "participant_id\tmine\n"
+
+
+def test_a_file_that_changed_since_the_listing_is_said_and_never_mixed(server, stored, client, tmp_path):
+    file = stored("big.nii.gz", BIG)
+    part_of(tmp_path / file.path, file).write_bytes(BIG[:500_000])
+    new = stored("big.nii.gz", BIG[::-1])
+    outcome = fetch_files([file], tmp_path, client)
+    assert "another version than it listed; start again" in outcome.failed[file.path]
+    assert server.asked["bucket/big.nii.gz"] == 1 and not parts(tmp_path)
+    assert fetch_files([new], tmp_path, client).fetched == [new.path]
+
+
+def test_parts_of_older_versions_go_when_the_file_is_there(stored, client, tmp_path):
+    old = stored("[a].txt", b"old")
+    part_of(tmp_path / old.path, old).write_bytes(b"o")
+    fetch_files([stored("[a].txt", b"new one")], tmp_path, client)
+    assert not parts(tmp_path) and (tmp_path / "[a].txt").read_bytes() == b"new one"
 
 
 def test_a_broken_link_of_datalad_is_replaced(stored, client, tmp_path):
@@ -252,9 +279,11 @@ def test_two_downloads_into_one_folder_do_not_meet(stored, client, tmp_path):
 
 
 def test_names_that_leave_the_folder_are_refused(client, tmp_path):
-    for path in ("../a.txt", "/etc/a.txt"):
+    for path in ("../a.txt", "/etc/a.txt", "sub-1/../../a.txt", ""):
         with pytest.raises(FetchError, match="outside the output folder"):
             fetch_files([RemoteFile(path, "http://127.0.0.1:9/", 3)], tmp_path, client)
+    with pytest.raises(FetchError, match=r"control characters, which is refused: 'a\\x1b\[2J'"):
+        fetch_files([RemoteFile("a\x1b[2J", "http://127.0.0.1:9/", 3)], tmp_path, client)
 
 
 def test_an_interrupt_keeps_what_is_there(server, stored, client, tmp_path):
@@ -269,3 +298,37 @@ def test_an_interrupt_keeps_what_is_there(server, stored, client, tmp_path):
     fetch_files([file], tmp_path, http.Client(wait=0.01))
     assert (tmp_path / "big.nii.gz").read_bytes() == BIG
     assert server.sent["bucket/big.nii.gz"] < 2 * len(BIG)
+
+
+def test_an_address_that_is_none_is_said_at_once(client, tmp_path):
+    outcome = fetch_files([RemoteFile("a.txt", "mirror.example/a.txt", 3)], tmp_path, client)
+    assert outcome.failed["a.txt"] == "a.txt: no address that can be asked: it begins with https:// or http://"
+
+
+# ── Listings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+def test_names_come_as_they_are_stored_over_many_pages(server, stored, client, tmp_path):
+    odd = ["d/a b+c.txt", "d/100%41.txt", "d/ü&<'>.txt", "d/?#.txt", *(f"d/{i}.txt" for i in range(250))]
+    for name in odd:
+        stored(name, name.encode())
+    found = Bucket(f"{server.url}/bucket", client).files("d/")
+    assert sorted(file.path for file in found) == sorted(odd)
+    fetch_files(found[-8:] + [file for file in found if file.path in odd[:4]], tmp_path, client)
+    assert all((tmp_path / name).read_bytes() == name.encode() for name in odd[:4])
+
+
+def test_a_server_that_escapes_nothing(server, client):
+    server.pages["bucket"] = f"<ListBucketResult {SPACE}><Contents><Key>d/a+%41</Key></Contents></ListBucketResult>"
+    server.pages["bucket"] = server.pages["bucket"].encode()
+    assert [file.path for file in Bucket(f"{server.url}/bucket", client).files("d/")] == ["d/a+%41"]
+
+
+@pytest.mark.parametrize("token", ["", "<NextContinuationToken>1</NextContinuationToken>"])
+def test_half_a_listing_is_not_taken_for_all_of_it(server, client, token):
+    page = f"<ListBucketResult {SPACE}><IsTruncated>true</IsTruncated>{token}</ListBucketResult>"
+    server.pages["bucket"] = page.encode()
+    with pytest.raises(FetchError, match="the listing of d/ ends before its end"):
+        Bucket(f"{server.url}/bucket", client).files("d/")
