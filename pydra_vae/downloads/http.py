@@ -135,6 +135,7 @@ class Resuming:
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Download to `output_file`; a ValueError for wrong bytes lets pooch ask once more from the beginning."""
+        os.unlink(output_file)  # pooch's empty file, which would outlive a process that is killed
         if self.file.size == 0:
             self.part.write_bytes(b"")
         last = [self._size()]

@@ -287,14 +287,16 @@ def test_names_that_leave_the_folder_are_refused(client, tmp_path):
 
 
 def test_an_interrupt_keeps_what_is_there(server, stored, client, tmp_path):
-    file = stored("big.nii.gz", BIG)
+    file, seen = stored("big.nii.gz", BIG), set()
 
     def interrupted(_, size, state):
         if state == "running" and size > 200_000:
+            seen.update(path.name for path in tmp_path.iterdir())
             client.stopped.set()
 
     outcome = fetch_files([file], tmp_path, client, progress=interrupted)
     assert outcome.fetched == [] and parts(tmp_path)
+    assert seen == {".pydra_vae_fetch.lock", *parts(tmp_path)}  # nothing else is left by a kill
     fetch_files([file], tmp_path, http.Client(wait=0.01))
     assert (tmp_path / "big.nii.gz").read_bytes() == BIG
     assert server.sent["bucket/big.nii.gz"] < 2 * len(BIG)
