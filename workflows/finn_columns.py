@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from pydra_vae.bids import columns as bids_columns
+
+# Of tables that say nothing else of these.
+COMMON = {
+    "participant_id": "Whose row it is: subject, with session and run where each is an analysis of its own",
+    "i": "Index of the voxel along the first axis, from 0",
+    "j": "Along the second axis",
+    "k": "Along the third axis",
+    "run": "Run, from 0, in the order in which runs were joined",
+    "frame": "Frame of that run, from 0",
+    "parcel": "Label of the atlas",
+    "name": "Name of the parcel",
+    "network": "Network of the parcel",
+    "n_voxels": "Voxels",
+    "n_parcels": "Parcels",
+    "n_networks": "Networks",
+    "n_dimensions": "Dimensions of the space",
+    "n_points": "Voxels that were looked at",
+}
 SCORES = {
     "setting": "What was fitted, where that is not told by the other columns",
+    "latent_dim": "Latent dimensions",
+    "seed": "Seed of the split and the fit",
+    "network": "Of the model: lk, paper or dense",
+    "linear_skip": "pca: started from PCA of the same size; none",
+    "kl_weight": "Weight of the KL in the loss",
+    "beta": "The same weight as β of the evidence lower bound; n/a where it was not given so",
+    "mmd_weight": "Weight of the maximum mean discrepancy in the loss",
+    "annealing": "Shape of the warm-up of the KL's weight",
     "mse_val": "Mean squared error on validation voxels, scaled units",
     "mse_test": "The same on test voxels",
     "r2": "1 - mse_test / that of the voxel mean",
-    "pca_mse_test": "PCA of the same size on the same test voxels",
+    "pca_mse_val": "PCA of the same size on the same validation voxels",
+    "pca_mse_test": "The same on the test voxels",
     "active_units": "Latent dimensions whose mean varies by more than .01 over voxels",
     "kl_nats": "KL of the posterior to the prior, in nats a voxel",
     "variance_ratio": "Variance across voxels of the reconstruction over that of the input",
     "swap_ratio": "Error with swapped inputs over the error",
+    "collapsed": "Whether the latents say nothing, or the decoder ignores them",
+    "over_regularised": "The milder verdict: much less gets through than the data hold",
     "knn_accuracy": "Balanced accuracy of networks by k nearest neighbours in the latents, whole parcels held out",
     "silhouette": "Mean silhouette of the networks in the latents",
+    "best_step": "Optimiser step whose weights were kept",
     "seconds": "Time of the fit",
+}
+METRICS = {
+    "split": "How test voxels were chosen",
+    "model": "cvae, or a control: PCA of that many components, shrinkage, voxel mean",
+    "mse_test": "Mean squared error on test voxels, scaled units",
+    "mse_random": "The same on 2,000 random voxels",
+    "emse_frame": "Mean squared error of one volume",
+    "emse_all": "Mean squared error of all volumes",
+    "r2": "1 - mse_test / that of the voxel mean",
+    "variance_ratio": "Variance over time of the reconstruction over that of the input, test voxels",
+    "units": "In which tSNR was taken: scanner or scaled",
+    "before_mean": "tSNR of the input, mean over voxels",
+    "after_mean": "tSNR of the model's reconstruction, mean over voxels",
+    "gain_mean": "Mean over voxels of the gain in tSNR, in per cent",
+    "gain_median": "Median of the same",
+    "wilcoxon_log10p": "log10 p of Wilcoxon's signed-rank test over voxels (which are not independent)",
+    "effect_size": "Matched-pairs rank-biserial correlation",
+    "n_voxels": "Voxels of tSNR",
+    "wilcoxon_log10p_parcels": "wilcoxon_log10p of the parcels' means",
+    "effect_size_parcels": "effect_size of the parcels' means",
+    "n_parcels": "Parcels of tSNR",
+    "r_clean_mean": "Mean over voxels of the correlation with the planted clean signal (simulated data)",
+    "r_clean_median": "Median of the same",
+    "n_voxels_planted": "Voxels with a planted signal",
 }
 COLUMNS: dict[str, dict[str, str]] = {
     "grayordinates": {
@@ -29,12 +86,11 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "voxels": {
         "parcel": "Label of the atlas; 0 without one",
-        "network": "Network of the parcel",
+        "name": "Name of the parcel; n/a without an atlas",
+        "network": "Network of the parcel; n/a where it has none",
         "status": "train, validation, test, or dropped (constant or not finite)",
     },
     "frames": {
-        "run": "Run, from 0, in the order in which runs were joined",
-        "frame": "Frame of that run, from 0",
         "weight": "1, or 0: censored, interpolated at the input, without part in loss, metrics and tSNR",
         "reason": "Why it was censored: dummy, non_steady_state, scrub, joined by +",
     },
@@ -46,21 +102,21 @@ COLUMNS: dict[str, dict[str, str]] = {
         "val_mse": "Mean squared error on validation voxels, scaled units",
         "best": "1 where the weights were the best so far",
     },
-    "tsnr_parcels": {"gain": "Change of the parcel's mean tSNR in per cent", "n": "Voxels"},
-    "metrics": {
-        "split": "How test voxels were chosen",
-        "model": "cvae, or a control: PCA of that many components, shrinkage, voxel mean",
-        "mse_test": "Mean squared error on test voxels, scaled units",
-        "mse_random": "The same on 2,000 random voxels",
-        "emse_frame": "Mean squared error of one volume",
-        "emse_all": "Mean squared error of all volumes",
-        "r2": "1 - mse_test / that of the voxel mean",
-        "variance_ratio": "Variance over time of the reconstruction over that of the input, test voxels",
-        "gain_mean": "Mean over voxels of the gain in tSNR, in per cent",
-        "wilcoxon_log10p": "log10 p of Wilcoxon's signed-rank test over voxels (which are not independent)",
-        "effect_size": "Matched-pairs rank-biserial correlation",
-        "r_clean_mean": "Mean over voxels of the correlation with the planted clean signal (simulated data)",
+    "emse": {"weight": "1, or 0: censored"},
+    "tsnr_parcels": {
+        "before": "tSNR of the input, mean over voxels",
+        "after": "tSNR, denoised, mean over voxels",
+        "gain": "Change of the parcel's mean tSNR in per cent",
+        "n": "Voxels",
     },
+    "matrix_parcels": {
+        "x": "Centre, in mm",
+        "y": "As x",
+        "z": "As x",
+        "n": "Voxels",
+    },
+    "metrics": METRICS,
+    "table": METRICS,
     "structure": {
         "space": "cvae: the latents; rotated: the same at random orientations; gaussian: normal draws of the same "
         "covariance; PCA, diffusion embedding and raw series beside it",
@@ -72,11 +128,13 @@ COLUMNS: dict[str, dict[str, str]] = {
         "participation_ratio": "Dimensions that share the variance: (sum of eigenvalues)^2 / sum of their squares",
     },
     "correlations": {
+        "space": "Of which the pair is: cvae, or another space beside it",
         "first": "Dimension, from 1",
         "second": "Dimension, from 1",
         "r": "Pearson correlation over voxels",
     },
     "dimensions": {
+        "space": "Of which the map is; raw: single frames, evenly spaced, without each voxel's mean",
         "dimension": "From 1",
         "sd": "Standard deviation over voxels",
         "morans_i": "Moran's I of the map on the voxel grid, or along the mesh: 1 smooth, 0 random",
@@ -103,12 +161,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "r_all": "Multiple correlation of the latent with all gradients",
         "r_all_null": "Its mean under the null",
         "p_all": "Its p",
+        "n_patches": "Patches of voxels of about equal size",
     },
     "separability": {
         "space": "mm: position in the brain; labels shuffled: networks given to other parcels",
         "silhouette": "Mean silhouette of the networks",
         "knn_accuracy": "Balanced accuracy of k nearest neighbours, whole parcels held out",
+        "knn_sd": "Its standard deviation over folds, or over shuffles of the labels",
         "probe_accuracy": "Balanced accuracy of a linear discriminant, whole parcels held out",
+        "probe_sd": "Its standard deviation over folds, or over shuffles of the labels",
         "chance": "1 / number of networks",
         "variance_ratio": "Variance between networks over that within",
     },
@@ -128,8 +189,13 @@ COLUMNS: dict[str, dict[str, str]] = {
     "divergence": SCORES,
     "surrogate": SCORES,
     "outliers": {
+        "kind": "voxel or frame",
         "detector": "Score that is held against the planted artefacts, controls too",
         "auc": "Area under the ROC curve, where artefacts were planted",
+        "auc_low": "Lower end of its 95 % interval over bootstraps",
+        "auc_high": "Upper end of the same",
+        "n": "Voxels or frames",
+        "n_planted": "Those of them with an artefact that was planted (simulated data)",
         "n_flagged": "Voxels or frames above the threshold",
         "threshold": "In robust standard deviations",
     },
@@ -141,22 +207,31 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "frame_scores": {
         "score": "The larger of error and density, in robust standard deviations",
+        "error": "Unexplained variance of the frame, in robust standard deviations",
+        "density": "How far the frame's code is from other frames', in robust standard deviations",
         "dvars": "Scaled units",
+        "planted": "1 where an artefact was planted (simulated data)",
     },
     "samples": {
         "quantity": "spectrum, autocorrelation or variance",
         "at": "Frequency (Hz, or cycles a frame), lag (frames) or quantile",
+        "data": "Of the series",
+        "reconstruction": "Of their reconstruction",
         "samples": "Of series decoded from latents drawn from their density",
         "pca_samples": "Of series of PCA with normal scores",
     },
     "reliability": {
         "measure": "Map of the denoised first half, held against that of the raw second half",
+        "model": "raw: no denoising; smoothing, PCA of so many components, cvae",
         "r": "Correlation of the two",
+        "n": "Voxels, or pairs of them",
         "fwhm_mm": "Of the smoothing",
     },
     "curve": {
         "model": "cvae, or PCA of the same size",
+        "latent_dim": "Latent dimensions",
         "mse_mean": "Mean squared error on test voxels, scaled units: mean over subjects of that over their seeds",
+        "mse_sd": "Standard deviation over subjects and seeds",
         "mse_low": "Lower end of 95 % of the bootstrap's means",
         "mse_high": "Upper end of 95 % of the bootstrap's means",
         "n": "Curves: subjects times seeds",
@@ -168,45 +243,75 @@ COLUMNS: dict[str, dict[str, str]] = {
         "mse": "Mean squared error, scaled units: on test voxels within a subject, else on random ones",
         "r2": "1 - mse / that of the voxel mean",
         "pca_mse": "The same of the source's PCA",
+        "pca_r2": "1 - pca_mse / that of the voxel mean",
+        "n_voxels": "Voxels of which these are",
         "reason": "Why there are no figures",
     },
     "pairs": {
+        "first": "Whose latent space",
+        "second": "Whose latent space is fitted to it",
         "relation": "subjects; same person, other run; same subject, other seed (a fit to other voxels, from others)",
         "representation": "Latents or a control; whitened: each direction of variance 1",
         "disparity": "After the best rotation, reflection and scale, over voxels: 0 the same, 1 nothing in common",
         "r_distances": "Correlation of the parcel by parcel distances, without what distance in mm explains",
         "disparity_parcels": "Disparity over parcel means",
         "r_distances_plain": "r_distances, distance in mm left in",
+        "n_voxels": "Voxels that all share",
     },
     "nulls": {
+        "representation": "Latents or a control",
+        "relation": "Pairs of whom: subjects, or recordings of one person",
+        "measure": "disparity or r_distances, as in the table of pairs",
         "null": "rotation; parcel permutation; spatial: the same smoothness in other places",
         "observed": "Mean over pairs that the null is to be held against",
+        "mean": "Of the null",
+        "sd": "Standard deviation of the null",
         "low": "Lower end of 95 % of the null",
         "high": "Upper end of 95 % of the null",
         "p": "One-sided, for alignment",
+        "n": "Draws of the null",
+        "n_pairs": "Pairs",
     },
-    "template": {"disparity": "To the generalised Procrustes template of all other persons"},
+    "template": {
+        "label": "Whose latent space",
+        "representation": "Latents or a control",
+        "disparity": "To the generalised Procrustes template of all other persons",
+        "n_iterations": "Rounds in which the template was made",
+        "converged": "Whether it stood still then",
+    },
     "tests": {
+        "test": "What is compared",
+        "measure": "By what",
+        "split": "How test voxels were chosen; n/a where none are",
         "n": "Persons",
         "mean_difference": "First minus second, mean over persons",
         "effect": "Matched-pairs rank-biserial correlation",
         "p": "Two-sided, of flipped signs",
         "p_smallest": "The smallest p that so many persons can give",
+        "text": "The same in words",
     },
     "isc": {
+        "network": "all, then the atlas's networks",
         "model": "raw, cvae or pca; shifted: persons moved in time against each other, the control",
         "isc": "Correlation of a person with the mean of all others, mean over voxels and persons",
+        "n_subjects": "Persons",
         "left_out": "Recordings of other runs",
     },
     "mantel": {
+        "score": "Column of participants.tsv",
+        "measure": "latent distances, or a control",
         "r": "Spearman correlation over pairs of persons: unlikeness of their distances, difference of their scores",
         "p": "One-sided, of permuted persons",
         "p_smallest": "The smallest p that so many persons can give",
+        "n": "Persons",
         "left_out": "Persons without a score",
     },
     "identification": {
         "method": "Matrices of parcels by which halves are compared",
         "accuracy": "Share of persons whose other half is the most alike, mean of both directions",
+        "chance": "1 / number of persons",
+        "p": "Of permuted persons",
+        "n": "Persons",
         "self_r": "Mean correlation with the own other half",
         "other_r": "Mean correlation with others' halves",
         "p_smallest": "The smallest p that so many persons can give",
@@ -219,15 +324,37 @@ COLUMNS: dict[str, dict[str, str]] = {
     "shared": {
         "kind": "Of the shared model; independent: one model a subject; pca: of each subject, or of all members",
         "member": "training; joined: only its own part was fitted; zero-shot: nothing was",
+        "n_subjects": "Subjects of that kind",
         "mse_test": "Mean squared error at held-out places, scaled units",
+        "r2": "1 - mse_test / that of the voxel mean",
         "price_percent": "Error above that of the subject's own model, in per cent of it",
         "disparity": "Mean of the pairs at held-out places: members among themselves, newcomers with everybody",
+        "disparity_whitened": "The same of latents whose directions all have variance 1",
+        "r_distances": "Of the same pairs, as in the table of pairs",
         "mse_common": "Error from the mean of the members' latents at the same place",
         "parameters_own": "Parameters that only one subject has",
     },
 }
 
 
-def described(table: str) -> dict[str, dict[str, str]]:
-    """Columns of a table as a sidecar describes them."""
-    return {column: {"Description": text} for column, text in COLUMNS.get(table, {}).items()}
+# Columns whose names the model or the loss gives.
+PATTERNS: dict[str, dict[str, str]] = {
+    "history": {
+        r"loss_.+": "Term of the training loss, mean since the row before",
+        r"val_.+": "The same of validation voxels; val_loss chooses the best weights",
+        r"weight_.+": "Weight of the term at that step",
+    },
+    "emse": {r".+": "Mean squared error of the volume, scaled units, as this model reconstructs it"},
+}
+
+
+def described(table: str, columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Columns that a table has, as a sidecar describes them.
+
+    >>> described("frame_scores", ["frame", "dvars"])["dvars"]
+    {'Description': 'Scaled units'}
+    """
+    columns = list(columns)
+    places = COLUMNS["grayordinates"] if "structure" in columns else {}
+    texts = {**COMMON, **COLUMNS.get(table, {}), **places}
+    return bids_columns.described(columns, texts, PATTERNS.get(table))

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydra_vae.bids.columns import as_fields
 from pydra_vae.bids.derivatives import deliver
 from pydra_vae.bids.names import parse
 from pydra_vae.bids.sidecars import sidecar
 from pydra_vae.bids.spaces import spatial_fields
+from pydra_vae.bids.tables import columns_of
 from pydra_vae.workflows.finn_columns import described
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN
 from pydra_vae.workflows.finn_outputs import ANALYSES
@@ -72,15 +74,21 @@ def deliver_group(
         beside = None
         if name not in ("index", "choice"):
             description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS[name]
-            where = (
-                spatial_fields(parse(metrics[0].name).entities, parse(target.name).extension)
-                if name == "template_maps"
-                else {}
-            )
-            beside = sidecar(description, metrics, {"": output}, **where) | described(name)
+            where = _place(metrics[0], target) if name == "template_maps" else {}
+            beside = sidecar(description, metrics, {"": output}, **where)
+            if target.suffix == ".tsv":
+                beside |= as_fields(described(name, columns_of(value)))
         deliver(Path(value), target, beside)
     models = zip(kinds, across.get("shared_models", ()), across.get("shared_configs", ()), strict=False)
     for kind, model, config in models:
         made = json.loads(Path(config).read_text(encoding="utf-8"))
         beside = made | sidecar(f"Weights of a model shared by several subjects: {kind}", metrics, {"": output})
         deliver(Path(model), shared_target(output, kind), beside)
+
+
+def _place(metrics: Path, target: Path) -> dict[str, Any]:
+    """To what the maps of all are aligned: that of the first subject's mask, where it says so."""
+    beside = metrics.with_name(f"{metrics.name.removesuffix('_metrics.tsv')}_mask.json")
+    said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    there = {key: said[key] for key in ("SpatialReference", "Density", "Resolution") if key in said}
+    return there or spatial_fields(parse(metrics.name).entities, parse(target.name).extension)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydra_vae.bids.columns import as_fields
 from pydra_vae.bids.derivatives import dataset_label, deliver, sidecar_path
 from pydra_vae.bids.names import derivative_name, parse
 from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.sidecars import provenance, sidecar
 from pydra_vae.bids.spaces import spatial_fields
+from pydra_vae.bids.tables import columns_of
 from pydra_vae.workflows.finn import IN_HEMISPHERES
 from pydra_vae.workflows.finn_columns import described
 
@@ -181,7 +183,8 @@ class Delivery:
                 value = value[run]
                 beside = self._denoised(run, target, config["device"])
             else:
-                beside = self._sidecar(name, FILES[name], target, device=config["device"]) | _found(name, outputs)
+                beside = self._sidecar(name, FILES[name], target, value, device=config["device"])
+                beside |= _found(name, outputs)
             if name in ("mask", "voxels"):
                 beside |= self._regions
             if name == "model":
@@ -195,15 +198,14 @@ class Delivery:
             if value is None:
                 _remove(target)
             else:
-                deliver(Path(value), target, self._sidecar(name, ANALYSES[name], target, analysis=given))
+                deliver(Path(value), target, self._sidecar(name, ANALYSES[name], target, value, analysis=given))
 
-    def _sidecar(self, name: str, file: tuple, target: Path, **more: Any) -> dict[str, Any]:
+    def _sidecar(self, name: str, file: tuple, target: Path, value: Path, **more: Any) -> dict[str, Any]:
         *_, description, fields = file
         image = self._spatial(target) if target.name.endswith(IMAGES) else {}
         sources = [*(path for run in self.plan.runs for path in run.files), *self._shared]
         made = sidecar(description, sources, self._datasets, {**self.parameters, **more}, **fields, **image)
-        places = name in ("voxels", "voxel_scores") and self.plan.on_surface
-        return made | (described("grayordinates") if places else {}) | described(name)
+        return made | (as_fields(described(name, columns_of(value))) if target.suffix == ".tsv" else {})
 
     def _denoised(self, run: int, target: Path, device: str) -> dict[str, Any]:
         return sidecar(
@@ -225,7 +227,9 @@ class Delivery:
     def _shared(self) -> list[Path]:
         tables = [run.confounds for run in self.plan.runs]
         atlas = (self.plan.atlas, self.plan.atlas_labels, self.plan.atlas_right)
-        read = (*atlas, self.plan.mask_file, *tables, *self.sources)
+        alone = not self.plan.on_surface and self.plan.atlas is None and self.plan.mask_file is None
+        masks = [run.mask for run in self.plan.runs] if alone else []
+        read = (*atlas, self.plan.mask_file, *masks, *tables, *self.sources)
         return [path for path in read if path is not None]
 
     @property
@@ -242,7 +246,9 @@ class Delivery:
         if "res" in name.entities and "Resolution" not in said and not self.plan.on_surface:
             size = " × ".join(f"{mm:.3g}" for mm in self.plan.headers[run].voxel_sizes)
             said["Resolution"] = f"voxels of {size} mm"
-        own = source.t1w if source.space else source.boldref
+        own: Any = (source.t1w or source.boldref or source.bold) if source.space else source.boldref
+        if self.plan.on_surface:
+            own = dict(zip("LR", self.plan.surfaces, strict=True))
         return spatial_fields(name.entities, name.extension, own, self._datasets, said)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from pydra_vae.bids import columns as bids_columns
+
 MODEL = {
     "model": "TI-VAE, β-VAE (-S: structural, -F: functional clusters), a control, or an ICA or PCA by what is "
     "independent and what it was fitted to",
@@ -33,7 +37,9 @@ TASK = {
     "subject_r_sd": "Standard deviation of the same",
     "n_test": "Test recordings",
 }
+RECORDING = {"label": "Recording", "person": "Whose it is"}
 FITS = {
+    "setting": "What tells the fit apart, where model, k, beta and seed do not",
     **MODEL,
     "r2_train": "1 - squared error over squares about each vertex's mean over a recording; some training recordings",
     "r2_validation": "The same of validation recordings",
@@ -51,8 +57,16 @@ FITS = {
     "active_units": "Factors that are used",
     "collapsed": "Whether the fit has collapsed",
     **{name: f"As in the comparison: {name}" for name in ("r_validation", "r_test", "r_paper", "readout", "chance")},
+    "parameters": "Weights of the networks",
     "best_step": "Optimiser step whose weights were kept",
     "seconds": "Wall time of the training",
+}
+CLUSTERS = {
+    "hemi": "L or R",
+    "cluster": "Number of the cluster in its hemisphere, from 0",
+    "size": "Vertices",
+    "pieces": "Connected pieces",
+    "strays": "Vertices outside the largest piece",
 }
 COLUMNS: dict[str, dict[str, str]] = {
     "vertices": {
@@ -60,12 +74,17 @@ COLUMNS: dict[str, dict[str, str]] = {
         "vertex": "Number on the hemisphere's mesh, from 0",
         "label": "Label of the region",
     },
-    "subject_split": {"part": "train, validation or test; all recordings of a person lie in one"},
+    "subject_split": {**RECORDING, "part": "train, validation or test; all recordings of a person lie in one"},
+    "clusters": CLUSTERS,
+    "functional": CLUSTERS,
     "claims": {
         "claim": "Key of the claim; short: which claim holds against which null, in one sentence",
+        "paper_says": "What the paper says",
+        "paper": "Its figure or table",
         "ours": "Figure of these data",
         "control": "The control's",
         "verdict": "as in the paper; its control does as well; otherwise; open",
+        "finding": "What was found, in words",
     },
     "comparison": TASK
     | {
@@ -73,16 +92,30 @@ COLUMNS: dict[str, dict[str, str]] = {
         "r_test": "Mean over the sub-tasks of |r|, chosen on validation, scored on test",
         "n_turned": "Sub-tasks whose factor has another sign on the test average than on the validation average",
         "n_designs": "Different timings; averages are made within each",
+        "n_subtasks": "Sub-tasks",
+        "n_train": "Training recordings",
+        "n_validation": "Validation recordings",
     },
     "scores": TASK,
-    "subjects": {**MODEL, "r": "Correlation of the chosen factor with the recording's own expected response"},
+    "subjects": {
+        **MODEL,
+        **RECORDING,
+        "subtask": TASK["subtask"],
+        "factor": TASK["factor"],
+        "r": "Correlation of the chosen factor with the recording's own expected response",
+    },
     "courses": {
         **MODEL,
+        "subtask": TASK["subtask"],
+        "design": "Number of the timing, from 0",
+        "frame": "Frame of it, from 0",
         "factor_value": "Best factor on the test average, z-scored, in the sign of the validation",
         "regressor": "Expected response, z-scored",
     },
     "glm": {
         **MODEL,
+        "factor": "Number of the factor, from 0",
+        "subtask": TASK["subtask"],
         "coefficient": "Of all sub-tasks together, z-scored",
         "r2": "Share of the factor that they explain",
     },
@@ -90,6 +123,9 @@ COLUMNS: dict[str, dict[str, str]] = {
     "sweep": FITS,
     "map_scores": {
         **MODEL,
+        "subtask": "Movement of which it is the best factor; n/a for a factor that is the best of none",
+        "factor": "Number of the factor, from 0",
+        "sign": TASK["sign"],
         "reading": "variance of the decoded surface, or its root (sd); an ICA map times its sign of r (signed), or "
         "|map| (abs)",
         "r_all": "Correlation with the reference over all vertices",
@@ -101,10 +137,79 @@ COLUMNS: dict[str, dict[str, str]] = {
         "sparsity": "Hoyer's measure of amplitudes: 0 flat, 1 a single vertex",
         "spread_mm": "Geodesic distance from the peak of a vertex's hemisphere, mean weighted by squared amplitude",
         "lateralisation": "(left - right) / (left + right) of the mean squared amplitude of a vertex",
+        "peak_hemi": "Hemisphere of the peak",
+        "peak_vertex": "Its vertex on that hemisphere's mesh, from 0",
+        "reference": "Name of the reference map",
+    },
+    "stability": {
+        **MODEL,
+        "restart": "Number of the start; 0 is the fixed one",
+        "iterations": "Iterations made",
+        "converged": "Whether the algorithm stood still then",
+        "objective": "What it minimises; lower is better",
+        "similarity": "Mean |r| of its factors with those kept, matched",
+        "kept": "Whether this start was kept",
+    },
+    "clock": {
+        **MODEL,
+        "check": "What was done to the input",
+        "value": "Mean over recordings",
+        "expected": "Without a clock; n/a where nothing is expected",
+        "tolerance": "Largest difference that passes",
+        "passed": "Whether it does",
+    },
+    "distances": {
+        "model": "Model with its number of factors, β and seed",
+        "first": "Sub-task",
+        "second": "Sub-task",
+        "distance": "Between their means in the space of all factors",
+        "relative": "To the mean over pairs",
+        "null_mean": "Mean of relative, labels shifted in time",
+        "p_closer": "(1 + shifts in which they are no further apart) / (1 + shifts)",
+    },
+    "silhouette": {
+        "model": "Model with its number of factors, β and seed",
+        "space": "factors, t-SNE, each also with delayed labels",
+        "value": "Mean silhouette of the sub-tasks over the frames of their blocks",
+        "null_mean": "Its mean under labels shifted in time",
+        "null_sd": "Standard deviation of the same",
+        "p": "(1 + shifts that score no less) / (1 + shifts)",
+    },
+    "consistency": {
+        "model": "Model with its number of factors and β",
+        "k": MODEL["k"],
+        "seed_a": "Seed of the one fit",
+        "seed_b": "Seed of the other",
+        "matched_r": "Mean |r| of matched factors of the average over all test recordings",
+        "null": "Its mean under circular shifts",
+        "p": "(1 + shifts that score no less) / (1 + shifts)",
+        "matched_r_recordings": "The same of all test recordings one after the other",
+        "null_recordings": "Its mean under circular shifts",
+    },
+    "factors": {"time": "Of the frame, in seconds"},
+    "history": {
+        "step": "Optimiser step, from 0",
+        "epoch": "Passes over the training recordings",
+        "lr": "Learning rate",
+        "val_r2": "R² of validation recordings, from the posterior means",
+        "best": "1 where validation was better than ever before",
+    },
+}
+# Columns whose names the loss or the number of factors gives.
+PATTERNS: dict[str, dict[str, str]] = {
+    "factors": {r"factor-\d+": "That factor's value, in its own units; numbered from 1"},
+    "history": {
+        r"loss_.+": "Term of the training loss on crops, mean since the row before",
+        r"val_.+": "The same of whole validation recordings; val_loss is their weighted sum",
+        r"weight_.+": "Weight of the term at that step",
     },
 }
 
 
-def described(table: str) -> dict[str, dict[str, str]]:
-    """Columns of a table as a sidecar describes them."""
-    return {column: {"Description": text} for column, text in COLUMNS.get(table, {}).items()}
+def described(table: str, columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Columns that a table has, as a sidecar describes them.
+
+    >>> described("factors", ["time", "factor-2"])["time"]
+    {'Description': 'Of the frame, in seconds'}
+    """
+    return bids_columns.described(columns, COLUMNS.get(table, {}), PATTERNS.get(table))

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydra_vae.bids.columns import as_fields
 from pydra_vae.bids.derivatives import dataset_label, deliver
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.sidecars import provenance, sidecar
 from pydra_vae.bids.spaces import density_of, spatial_fields
+from pydra_vae.bids.tables import columns_of
 from pydra_vae.workflows.motor_columns import described
 from pydra_vae.workflows.motor_models import SURFACE_FILES
 from pydra_vae.workflows.motor_specs import Decomposition, Vae
@@ -91,7 +93,8 @@ class Delivery:
         if isinstance(model, Vae):
             config = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
             self._give(outputs.model, f"desc-{name}_model.safetensors", f"Weights of {model.label}", config)
-            self._give(outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {model.label}")
+            columns = as_fields(described("history", columns_of(outputs.history)))
+            self._give(outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {model.label}", columns)
             deliver(Path(outputs.verdict), self.output / f"group_desc-{name}_verdict.json")
         self._maps(outputs, "", name, f"Map of each factor of {model.label}")
         if isinstance(model, Vae):
@@ -116,7 +119,8 @@ class Delivery:
             name = derivative_name(entities, "factors", ".tsv", desc=slug(model))
             target = self.output / recording.person / session / "func" / name
             what = sidecar(f"Factors of {model.label}, a row a frame", recording.data, self._datasets, self.parameters)
-            deliver(Path(tables) / f"{recording.label}.tsv", target, what)
+            table = Path(tables) / f"{recording.label}.tsv"
+            deliver(table, target, what | as_fields(described("factors", columns_of(table))))
 
     def tables(self, found: Mapping[str, Any]) -> None:
         """The tables and the report of the study."""
@@ -124,7 +128,9 @@ class Delivery:
             if found.get(name) is None:
                 continue
             what = TABLES.get(name) or (SURFACE[name][3] if name in SURFACE else None)
-            beside = None if what is None else self._sidecar(what, name) | described(name)
+            beside = None
+            if what is not None:
+                beside = self._sidecar(what, name) | as_fields(described(name, columns_of(found[name])))
             deliver(Path(found[name]), target, beside)
 
     def _give(self, file: Path, end: str, what: str, more: Mapping[str, Any] | None = None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from pydra_vae.bids import columns as bids_columns
 from pydra_vae.workflows import structural_columns_latents
 from pydra_vae.workflows.structural_columns_latents import IMAGE, LATENT, ROW
 
@@ -255,15 +255,4 @@ def described(
     >>> described("latents", ["part", "z3"])["z3"]
     {'Description': 'Posterior mean of that latent'}
     """
-    found: dict[str, dict[str, str]] = {}
-    for column in columns:
-        text = COLUMNS.get(name, {}).get(column) or _of_pattern(name, column)
-        if column not in COLUMNS.get(name, {}) and column in (own or {}):
-            found[column] = dict((own or {})[column])
-        elif text:
-            found[column] = {"Description": text}
-    return found
-
-
-def _of_pattern(name: str, column: str) -> str | None:
-    return next((text for form, text in PATTERNS.get(name, {}).items() if re.fullmatch(form, column)), None)
+    return bids_columns.described(columns, COLUMNS.get(name, {}), PATTERNS.get(name), own)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydra_vae.bids.columns import as_fields
 from pydra_vae.bids.derivatives import dataset_label, deliver
 from pydra_vae.bids.names import derivative_name
 from pydra_vae.bids.sidecars import provenance, sidecar
@@ -140,7 +142,7 @@ def datasets_read(folders: Sequence[Path | None]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in folders:
-        folder = None if path is None else path.parent if path.is_file() else path
+        folder = None if path is None else Path(os.path.abspath(path.parent if path.is_file() else path))
         if folder is not None and folder not in found.values():
             label = dataset_label(folder)
             found[f"{label}{len(found) + 1}" if label in found else label] = folder
@@ -207,7 +209,8 @@ class Delivery:
         volumes = {"Volumes": [f"component{number}" for number in range(linear["n_components"])]}
         self._image(data.component_maps, "desc-PCA", "Principal components of the training images", linear | volumes)
         about = {name: value for name, value in _read(covariates.info).items() if name != "columns"}
-        self._table("covariates", covariates.covariates, more=about, own=self._data_columns())
+        sources = [*self._sources, *self.tables]
+        self._table("covariates", covariates.covariates, sources=sources, more=about, own=self._data_columns())
         if data.regions is not None:
             about = _read(data.regions_info)
             units = {"Units": "ml"} if about["unit"] == "ml" else {}
@@ -270,7 +273,7 @@ class Delivery:
             volumes = [f"component {number}" for number in table["component"].unique()]
             what = f"Regression of the frames on each component's course: {model}"
             give(image, "boldmap", ".nii.gz", what, "z", desc=desc, Units="z", Volumes=volumes, **atlas)
-            columns = described("courses", table.columns)
+            columns = as_fields(described("courses", table.columns))
             give(courses, "timeseries", ".tsv", f"Course of each component: {model}", desc=desc, **columns)
 
     def page(self, made: Any, trials: Path | None) -> None:
@@ -294,7 +297,7 @@ class Delivery:
             return
         where = self.output / f"group_{end}" if end else targets(self.output)[name]
         beside = sidecar(what or TABLES[name], sources or self._sources, self._datasets, self.parameters)
-        columns = described(name, read_table(path).columns, own)
+        columns = as_fields(described(name, read_table(path).columns, own))
         deliver(Path(path), where, {**(more or {}), **beside, **columns})
 
     def _image(self, file: Path, entities: str, what: str, more: Mapping[str, Any] | None = None) -> None:

@@ -334,7 +334,8 @@ class Study(Trials):
         return tasks
 
     def _delivery(self) -> Delivery:
-        datasets = datasets_read([self.options.data, self.options.bold, self.options.second_data])
+        persons = [path for path in self.found.tables if path.name == "participants.tsv"]
+        datasets = datasets_read([self.options.data, self.options.bold, self.options.second_data, *persons])
         describe_dataset(self.output, "structural", datasets)
         given = all_parameters(self.options)
         bolds = [path for runs in self.networks.values() for path in runs.bolds]

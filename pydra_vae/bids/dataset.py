@@ -34,7 +34,7 @@ These are derivatives in the sense of BIDS, written by `pydra-vae {recipe}` {ver
 - `.bidsignore` lists, with the reasons, the kinds of files that BIDS has no name for yet.
 - Models are safetensors beside the JSON that rebuilds them. Tables are tab-separated, missing values `n/a`.
 
-Read from: {sources}
+Read from: {sources} (`DatasetLinks` in `dataset_description.json` says where each lies).
 """
 WRITTEN = "<!-- written by pydra_vae;"
 
@@ -104,7 +104,7 @@ def _write_readme(output: Path, recipe: str, sources: Mapping[str, Path]) -> boo
         recipe=recipe,
         version=generator_version(),
         report="sub-*.html` and `index.html" if recipe == "finn" else "index.html",
-        sources=", ".join(str(folder) for folder in sources.values()) or "tables and files of the user's",
+        sources=", ".join(f"`{name}`" for name in sources) or "files that the user named",
     )
     if others or there == text or (there is not None and WRITTEN not in there):
         return False

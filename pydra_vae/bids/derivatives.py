@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydra_vae.bids.files import InputError
 from pydra_vae.bids.sidecars import TEMPLATEFLOW, versions, write_json
@@ -100,7 +101,8 @@ def write_dataset_description(
     name : str
         Title of the dataset.
     sources : mapping, optional
-        Datasets that were read, by the name that BIDS URIs use for them.
+        Datasets that were read, by the name that BIDS URIs use for them; those of earlier runs stay in DatasetLinks.
+        What lies beside the output, or around it, is named by its path from there, so that both may be moved.
     **fields
         Further fields, such as HowToAcknowledge.
 
@@ -116,7 +118,8 @@ def write_dataset_description(
     """
     path = Path(output) / "dataset_description.json"
     refuse_others(path)
-    links = {label: Path(folder).absolute().as_uri() for label, folder in (sources or {}).items()}
+    there = read_description(path)
+    links = {label: _link(Path(folder), Path(output)) for label, folder in (sources or {}).items()}
     content: dict[str, Any] = {
         "Name": name,
         "BIDSVersion": BIDS_VERSION,
@@ -125,9 +128,17 @@ def write_dataset_description(
         **fields,
     }
     if links:
-        content["SourceDatasets"] = [_source(Path(folder)) for folder in (sources or {}).values()]
-    content["DatasetLinks"] = links | {"templateflow": TEMPLATEFLOW}
-    return write_json(path, read_description(path) | content)
+        content["SourceDatasets"] = [_source(Path(folder), links[label]) for label, folder in (sources or {}).items()]
+    content["DatasetLinks"] = {**(there.get("DatasetLinks") or {}), **links, "templateflow": TEMPLATEFLOW}
+    return write_json(path, there | content)
+
+
+def _link(folder: Path, output: Path) -> str:
+    """Where a dataset lies: relative to the output if it is its neighbour or around it, else a file URI."""
+    folder, output = Path(os.path.abspath(folder)), Path(os.path.abspath(output))
+    if folder in output.parents or output.parent in folder.parents:
+        return quote(Path(os.path.relpath(folder, output)).as_posix())
+    return folder.as_uri()
 
 
 def dataset_label(derivatives: Path) -> str:
@@ -220,14 +231,14 @@ def refuse_others(path: Path) -> None:
         )
 
 
-def _source(folder: Path) -> dict[str, str]:
+def _source(folder: Path, link: str) -> dict[str, str]:
     """What a source dataset says of itself."""
     try:
         description = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
-        found = {key: description[key] for key in ("DatasetDOI",) if key in description}
+        found = {"DOI": description["DatasetDOI"]} if "DatasetDOI" in description else {}
         made = (description.get("GeneratedBy") or [{}])[0]
         if made.get("Name") and made.get("Version"):
             found["Version"] = f"{made['Name']} {made['Version']}"
     except (OSError, ValueError, AttributeError, TypeError, IndexError, KeyError):
         found = {}
-    return {"URL": folder.absolute().as_uri(), **found}
+    return {"URL": link, **found}

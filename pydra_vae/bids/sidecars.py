@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -39,10 +40,10 @@ def bids_uri(path: Path, datasets: Mapping[str, Path]) -> str:
     >>> bids_uri(Path("/data/fmriprep/sub-01/func/a.nii.gz"), {"fmriprep": Path("/data/fmriprep")})
     'bids:fmriprep:sub-01/func/a.nii.gz'
     """
-    path = Path(path).absolute()
+    path = Path(os.path.abspath(path))  # without "..", which would hide in what a file lies
+    folders = {name: Path(os.path.abspath(folder)) for name, folder in datasets.items()}
     # the innermost dataset, should one lie within another
-    for name, folder in sorted(datasets.items(), key=lambda item: -len(Path(item[1]).absolute().parts)):
-        folder = Path(folder).absolute()
+    for name, folder in sorted(folders.items(), key=lambda item: -len(item[1].parts)):
         if path.is_relative_to(folder):
             return f"bids:{name}:{quote(path.relative_to(folder).as_posix())}"
     return path.as_uri()

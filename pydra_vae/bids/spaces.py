@@ -85,7 +85,7 @@ def density_of(space: str | None, mesh_sizes: tuple[int, ...]) -> str | None:
 def spatial_fields(
     entities: Mapping[str, str],
     extension: str,
-    own: Path | None = None,
+    own: Path | Mapping[str, Path] | None = None,
     datasets: Mapping[str, Path] | None = None,
     said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -97,8 +97,9 @@ def spatial_fields(
         Of its name: ``space``, ``den``, ``res``, ``hemi``.
     extension : str
         ``.nii.gz``, ``.dtseries.nii``, ``.shape.gii``, …
-    own : Path, optional
-        The image that defines a space of the subject's own: the preprocessed T1w, or the BOLD reference.
+    own : Path or mapping of Path, optional
+        The image that defines a space of the subject's own: the preprocessed T1w, or the BOLD reference. Of files on a
+        surface its mesh of each hemisphere, ``L`` and ``R``.
     datasets : mapping, optional
         For the URI of `own`.
     said : mapping, optional
@@ -118,14 +119,16 @@ def spatial_fields(
     """
     said = said or {}
     space, density = entities.get("space"), entities.get("den")
-    native = bids_uri(own, datasets or {}) if own is not None else "orig"
+    meshes = own if isinstance(own, Mapping) else {"": own, "L": own, "R": own}
+    native = {side: "orig" if path is None else bids_uri(path, datasets or {}) for side, path in meshes.items()}
     if extension.endswith(".gii"):
         hemi = entities.get("hemi", "L")
-        fields: dict[str, Any] = {"SpatialReference": surface_reference(space, density, hemi) or native}
+        fields: dict[str, Any] = {"SpatialReference": surface_reference(space, density, hemi) or native[hemi]}
     elif extension.count(".") > 1 and extension.endswith(".nii"):  # CIFTI
-        fields = {"SpatialReference": _cifti(space, density) or native}
+        found = _cifti(space, density) or _structures(native["L"], native["R"])
+        fields = {"SpatialReference": found if "orig" not in found.values() else "orig"}
     else:
-        fields = {"SpatialReference": volume_reference(space) or _unlisted(space, native)}
+        fields = {"SpatialReference": volume_reference(space) or _unlisted(space, native.get("", "orig"))}
     words = said.get("Density") if density else None
     words = words or (density_words(space, density) if extension not in (".nii.gz", ".nii") else None)
     if words or density:
@@ -141,11 +144,15 @@ def _unlisted(space: str | None, native: str) -> str:
 
 
 def _cifti(space: str | None, density: str | None) -> dict[str, str] | None:
-    sides = {f"CIFTI_STRUCTURE_CORTEX_{side}": surface_reference(space, density, side[0]) for side in ("LEFT", "RIGHT")}
-    if None in sides.values():
+    left, right = (surface_reference(space, density, side) for side in "LR")
+    if left is None or right is None:
         return None
     voxels = {"VolumeReference": volume_reference("MNI152NLin6Asym")} if density in _GRAYORDINATES else {}
-    return voxels | sides  # HCP's grayordinates below the cortex lie in FSL's MNI space
+    return voxels | _structures(left, right)  # HCP's grayordinates below the cortex lie in FSL's MNI space
+
+
+def _structures(left: str, right: str) -> dict[str, str]:
+    return {"CIFTI_STRUCTURE_CORTEX_LEFT": left, "CIFTI_STRUCTURE_CORTEX_RIGHT": right}
 
 
 def _mesh(space: str | None, density: str | None) -> tuple[str | None, str | None]:

@@ -65,3 +65,9 @@ def join_tables(
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of a TSV's columns."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return next(csv.reader(file, delimiter="\t"), [])

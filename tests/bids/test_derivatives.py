@@ -77,8 +77,29 @@ def test_a_described_dataset_keeps_what_others_wrote(tmp_path):
     (tmp_path / "README.md").write_text("our own words")
     assert describe_dataset(tmp_path, "finn", {"xcpd": tmp_path / "other"})
     content = json.loads(path.read_text())
-    assert content["Authors"] == ["A", "B"] and set(content["DatasetLinks"]) == {"xcpd", "templateflow"}
+    assert content["Authors"] == ["A", "B"]
+    # files of the first run still name their sources by the first link
+    assert content["DatasetLinks"] == {"fmriprep": "in", "xcpd": "other", "templateflow": TEMPLATEFLOW}
     assert (tmp_path / "README.md").read_text() == "our own words"
+
+
+def test_neighbours_are_named_by_their_relative_path(tmp_path):
+    """What is copied as a whole, such as a derivatives folder, leads to its sources at its new place too."""
+    study = tmp_path / "a study"
+    output, places = study / "derivatives" / "vae", {"raw": study, "fmriprep": study / "derivatives" / "fmri prep"}
+    output.mkdir(parents=True)
+    write_dataset_description(output, "Latents", places | {"far": tmp_path / "far"})
+    content = json.loads((output / "dataset_description.json").read_text())
+    assert content["DatasetLinks"]["raw"] == "../.." and content["DatasetLinks"]["fmriprep"] == "../fmri%20prep"
+    assert content["DatasetLinks"]["far"] == (tmp_path / "far").as_uri()
+    assert content["SourceDatasets"][0]["URL"] == "../.."
+
+
+def test_a_path_with_dots_lies_where_it_leads(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert bids_uri(Path("../in/a.nii"), {"in": tmp_path / "in"}) == "bids:in:a.nii"
+    assert bids_uri(tmp_path / "in" / "a.nii", {"in": Path("../in")}) == "bids:in:a.nii"
 
 
 def test_two_recipes_in_one_folder(tmp_path):

@@ -48,3 +48,18 @@ def test_words_of_the_input_are_taken_over():
     assert spatial_fields(entities, ".nii.gz", said={"Resolution": "2 mm"})["Resolution"] == "2 mm"
     assert "Resolution" in spatial_fields(entities, ".nii.gz")
     assert spatial_fields({"space": "UNCInfant"}, ".nii.gz") == {"SpatialReference": "UNCInfant"}
+
+
+def test_a_subject_s_own_surfaces_are_the_reference_of_their_mesh():
+    pial = {hemi: Path(f"/raw/sub-01/anat/sub-01_hemi-{hemi}_pial.surf.gii") for hemi in "LR"}
+    left, right = (f"bids:raw:sub-01/anat/sub-01_hemi-{hemi}_pial.surf.gii" for hemi in "LR")
+    given = pial, {"raw": Path("/raw")}
+    for hemi, uri in (("L", left), ("R", right)):
+        fields = spatial_fields({"space": "fsnative", "hemi": hemi}, ".func.gii", *given)
+        assert fields == {"SpatialReference": uri}
+    both = spatial_fields({"space": "fsnative"}, ".dscalar.nii", *given)["SpatialReference"]
+    assert both == {"CIFTI_STRUCTURE_CORTEX_LEFT": left, "CIFTI_STRUCTURE_CORTEX_RIGHT": right}
+    assert spatial_fields({"space": "fsnative"}, ".dscalar.nii") == {"SpatialReference": "orig"}
+    assert (
+        "templateflow" in spatial_fields({"space": "fsaverage5", "hemi": "L"}, ".func.gii", *given)["SpatialReference"]
+    )

@@ -11,8 +11,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+
+from pydra_vae.bids.names import parse
+from pydra_vae.bids.tables import columns_of
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflows"
 SHORT = ("--size", "tiny", "--max-steps", "40")
@@ -95,6 +99,51 @@ def validate():
         return [(issue["severity"], issue["code"], issue["location"]) for issue in found]
 
     return call
+
+
+@pytest.fixture(scope="session")
+def curate():
+    """What a curator, or a lab with pybids, would object to in an output folder: one line a fault."""
+
+    def call(folder):
+        return [*_columns_without_words(folder), *_dead_sources(folder), *_lost_to_pybids(folder)]
+
+    return call
+
+
+def _columns_without_words(folder):
+    for path in sorted(folder.rglob("*.tsv")):
+        said = json.loads(path.with_suffix(".json").read_text())
+        said |= said.get("Columns", {})
+        for column in columns_of(path):
+            if not (isinstance(said.get(column), dict) and said[column].get("Description")):
+                yield f"{path.name}: no word on column {column}"
+
+
+def _dead_sources(folder):
+    """BIDS URIs of this dataset and its neighbours that lead to no file."""
+    links = json.loads((folder / "dataset_description.json").read_text())["DatasetLinks"] | {"": "."}
+    for path in sorted(folder.rglob("*.json")):
+        for uri in json.loads(path.read_text()).get("Sources", []):
+            _, name, place = uri.split(":", 2)
+            base = links[name]
+            if not base.startswith("https:") and not (folder / unquote(base) / unquote(place)).is_file():
+                yield f"{path.name}: source {uri} is not there"
+
+
+def _lost_to_pybids(folder):
+    """Denoised BOLD that a layout with the derivatives' configuration does not find by its entities."""
+    from bids import BIDSLayout
+
+    layout = BIDSLayout(folder, validate=False, is_derivative=True, config=["bids", "derivatives"])
+    for path in sorted(folder.rglob("*_desc-denoised_bold.nii.gz")):
+        name = parse(path.name)
+        asked = {"subject": name.entities["sub"], "task": name.entities["task"], "space": name.entities["space"]}
+        found = layout.get(**asked, desc="denoised", suffix="bold", extension=".nii.gz", return_type="filename")
+        if str(path) not in found:
+            yield f"{path.name}: not found by {asked}"
+    values = [*layout.get_spaces(), *layout.get_sessions(), *layout.get_runs(), *layout.get_parts()]
+    yield from (f"{value} is taken for an entity" for value in values if isinstance(value, dict))
 
 
 def _demo(recipe, folder):

@@ -184,10 +184,11 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(demo, finn):
     assert json.loads(next(killed.rglob("*_desc-cvae_model.json")).read_text())["resumed_at"] > 0
 
 
-def test_the_outputs_are_a_valid_dataset(validate, demo):
+def test_the_outputs_are_a_valid_dataset(validate, curate, demo):
     """Nobody but the user knows the authors; there is nothing else that the validator would say."""
     issues = validate(demo[0] / "output")
     assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
+    assert not curate(demo[0] / "output")
 
 
 # ---- levels and configuration files --------------------------------------------------------------

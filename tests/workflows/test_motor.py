@@ -112,10 +112,11 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(motor_demo, motor):
     assert json.loads((killed / "group_desc-TIVAESk4b1s1_model.json").read_text())["resumed_at"] > 0
 
 
-def test_the_outputs_are_a_valid_dataset(validate, motor_demo):
+def test_the_outputs_are_a_valid_dataset(validate, curate, motor_demo):
     """Nobody but the user knows the authors; there is nothing else that the validator would say."""
     issues = validate(motor_demo[0] / "output")
     assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
+    assert not curate(motor_demo[0] / "output")
 
 
 # ---- levels and configuration files --------------------------------------------------------------

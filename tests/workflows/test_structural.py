@@ -71,15 +71,9 @@ def test_outputs_have_their_names_and_sidecars(structural_demo):
     assert (output / "index.html").is_file()
 
 
-def test_every_column_of_every_table_is_described(structural_demo):
-    output = structural_demo[0] / "output"
-    tables = sorted(output.rglob("*.tsv"))
-    for path in tables:
-        said = json.loads(path.with_suffix(".json").read_text())
-        columns = {name for name, text in said.items() if isinstance(text, dict) and "Description" in text}
-        assert columns == set(pd.read_csv(path, sep="\t").columns), path.name
-    delivered = {path.stem.rpartition("_")[2] for path in tables}
-    assert delivered >= set(TABLES)
+def test_every_table_is_delivered(structural_demo):
+    tables = (structural_demo[0] / "output").rglob("*.tsv")
+    assert {path.stem.rpartition("_")[2] for path in tables} >= set(TABLES)
 
 
 def test_images_say_what_their_volumes_are(structural_demo):
@@ -164,7 +158,8 @@ def test_a_killed_fit_resumes_to_the_uninterrupted_result(structural_demo, struc
     assert json.loads((killed / "group_desc-KLbeta10_model.json").read_text())["resumed_at"] > 0
 
 
-def test_the_outputs_are_a_valid_dataset(validate, structural_demo):
+def test_the_outputs_are_a_valid_dataset(validate, curate, structural_demo):
     """Nobody but the user knows the authors; there is nothing else that the validator would say."""
     issues = validate(structural_demo[0] / "output")
     assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
+    assert not curate(structural_demo[0] / "output")

@@ -129,8 +129,10 @@ def test_commands_of_the_page(validate, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_outputs_of_the_full_demos(recipe, request, validate, tmp_path):
+def test_outputs_of_the_full_demos(recipe, request, validate, curate, tmp_path):
     done = request.getfixturevalue(recipe)(cwd=tmp_path, timeout=7200)
     assert done.returncode == 0, done.stderr
-    issues = validate(tmp_path / f"{recipe}-demo" / "output")
+    output = tmp_path / f"{recipe}-demo" / "output"
+    issues = validate(output)
     assert {issue[:2] for issue in issues} <= {("warning", "TOO_FEW_AUTHORS")}, issues
+    assert not curate(output)
