@@ -40,6 +40,7 @@ class Voxels:
     inside: np.ndarray = field(repr=False)
     header: Header
 
+    row = "voxel"
     maps_extension = series_extension = ".nii.gz"
 
     def __len__(self) -> int:
@@ -100,6 +101,11 @@ class Grayordinates:
     def __len__(self) -> int:
         return int(np.count_nonzero(self.inside))
 
+    @property
+    def row(self) -> str:
+        """What a row is, in a word for reports."""
+        return "vertex" if self.models.surface_mask[self.inside].all() else "grayordinate"
+
     def check(self, other: Path, what: str) -> None:
         """Raise SurfaceError unless a file has the mask's grayordinates."""
         if not cifti.is_dense(other):
@@ -139,6 +145,8 @@ class Grayordinates:
         return {"shape": [len(self.models)], "affine": [], "voxels": len(self), "digest": digest}
 
     def _full(self, rows: np.ndarray) -> np.ndarray:
+        if self.inside.all():
+            return rows  # a copy of 91,282 long series would be half a gigabyte
         full = np.zeros((len(self.models), rows.shape[1]), np.float32)
         full[self.inside] = rows
         return full

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydra_vae.bids.sidecars import versions
+from pydra_vae.images.geometry import load_geometry
 from pydra_vae.reports.formats import count, listed
 from pydra_vae.reports.group_missing import failed_names
 from pydra_vae.reports.group_sections import sections
 from pydra_vae.reports.group_tables import Tables
 from pydra_vae.reports.loaded import LIBRARIES
 from pydra_vae.reports.pages import Section, render
+from pydra_vae.reports.row_words import in_words_of
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,15 @@ class GroupReport:
             lead=_lead(tables.metrics, self.failures, tables),
             simulated=self.simulated,
             failures=self.failures,
-            sections=[*filled(sections(tables)), parameters_section(self.parameters)],
+            sections=[*in_words_of(self._row(), filled(sections(tables))), parameters_section(self.parameters)],
         )
         path = Path(path).absolute()
         path.write_text(html, encoding="utf-8")
         return path
+
+    def _row(self) -> str:
+        """What the rows are, as the example's mask says; voxels without one."""
+        return "voxel" if self.mask is None else load_geometry(Path(self.mask)).row
 
 
 def filled(found: Sequence[Section]) -> list[Section]:

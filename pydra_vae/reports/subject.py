@@ -6,6 +6,7 @@ from pathlib import Path
 from pydra_vae.reports import figures, sections
 from pydra_vae.reports.loaded import Loaded
 from pydra_vae.reports.pages import Section, assemble
+from pydra_vae.reports.row_words import in_words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ class SubjectReport:
         """
         data = Loaded(self)
         data.check()
-        return assemble(path, f"{self.label} · pydra_vae", _sections(data))
+        return assemble(path, f"{self.label} · pydra_vae", in_words_of(data.geometry.row, _sections(data)))
 
 
 def _sections(data: Loaded) -> list[Section]:

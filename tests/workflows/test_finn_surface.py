@@ -72,6 +72,11 @@ def test_the_page_shows_the_cortex(fitted):
     page = (fitted["fsLR"][0].parents[1] / "sub-01.html").read_text(encoding="utf-8")
     assert "On the inflated cortex" in page
     assert "of the cortex left" in page or "of the cortex right" in page
+    assert "test vertices" in page
+    assert set(re.findall(r"[^ ]* [^ ]*[Vv]oxels?\b", re.sub(r"<pre.*?</pre>|<[^>]*>", " ", page, flags=re.DOTALL))) <= {
+        "regressed: 139,501 voxels"  # of the paper's data
+    }
+    assert ">test voxels" not in page
 
 
 def test_a_pair_comes_back_as_a_pair_and_its_maps_as_both(fitted, surface_tree):
