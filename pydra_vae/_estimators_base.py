@@ -11,6 +11,10 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 PARTS = ("train", "validation", "test")  # in a split, by name or by number
+WHOLE = (
+    "latent_dim", "max_steps", "max_epochs", "batch_size", "patience", "kl_annealing_steps", "annealing_steps", "crop",
+    "n_left", "width", "ssim_window", "n_samples", "left_right",
+)  # fmt: skip
 SCORED = 4096  # rows at a time, so that a score never holds a second array of the data's size
 
 
@@ -43,6 +47,7 @@ class VaeEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         from pydra_vae.training.devices import resolve_device
 
+        check_whole({name: getattr(self, name) for name in WHOLE if hasattr(self, name)})
         x = self._checked(X, reset=True)
         seed = seed_of(self.random_state)
         if split is None:
@@ -159,12 +164,21 @@ def seed_of(random_state) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
+def check_whole(parameters: dict):
+    """Refuse a count that is no whole number; how small it may be, the fit knows."""
+    for name, value in parameters.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise ValueError(f"{name} is {value!r}: it must be a whole number")
+
+
 def draw_split(n: int, share: float, seed: int, groups: Sequence | None, fewest: int) -> np.ndarray:
     """(n,) int8 split: 1 for a random share of the samples, by whole groups where there are any, else 0."""
     if not 0 < share < 1:
         raise ValueError(f"validation_fraction is {share}: it must lie between 0 and 1")
     if groups is None:
         drawn = ShuffleSplit(1, test_size=max(fewest, round(share * n)), random_state=seed).split(np.empty(n))
+    elif len(np.unique(groups)) < 2:
+        raise ValueError("groups has 1 group: one is needed to train on, another one to choose the weights")
     else:
         drawn = GroupShuffleSplit(1, test_size=share, random_state=seed).split(np.empty(n), groups=groups)
     split = np.zeros(n, dtype=np.int8)

@@ -259,7 +259,7 @@ class TiVaeDecomposition(VaeEstimator, auto_wrap_output_keys=None):
 
 def _recordings(X: Sequence, name: str) -> list[np.ndarray]:
     """Each recording as a (T, n) float32 array; a memory map stays one."""
-    if getattr(X, "ndim", 3) != 3 or any(np.ndim(array) != 2 for array in X):
+    if getattr(X, "ndim", 3) != 3 or not hasattr(X, "__len__") or any(np.ndim(array) != 2 for array in X):
         raise ValueError(
             f"{name} is no list of recordings, frames × columns each, nor an array of three dimensions: a single "
             f"recording is [{name}]"

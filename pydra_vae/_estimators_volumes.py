@@ -186,7 +186,12 @@ class VolumeVae(VaeEstimator):
                     "a boolean array of three dimensions, or use network='dense' with the mean squared error"
                 )
             return np.ones((n_voxels, 1, 1), dtype=bool)
-        mask = np.asarray(self.mask) > 0
+        mask = np.asarray(self.mask)
+        if mask.dtype.kind not in "biuf":
+            raise ValueError(
+                f"mask is a {type(self.mask).__name__}: give its array, as masker.mask_img_.get_fdata() > 0"
+            )
+        mask = mask > 0
         if mask.ndim != 3 or mask.sum() != n_voxels:
             raise ValueError(
                 f"mask has shape {mask.shape} and {mask.sum()} voxels, but X has {n_voxels} columns: give the mask, "

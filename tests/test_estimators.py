@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from safetensors.numpy import load_file
 from sklearn.base import clone
@@ -160,6 +161,14 @@ def test_a_search_finds_the_planted_size_and_keeps_blocks_together():
     assert search.best_score_ > search.cv_results_["mean_test_score"][0] + 0.1
 
 
+def test_groups_reach_the_fits_of_a_search_where_they_are_routed():
+    x, blocks = series(120), np.repeat(np.arange(12), 10)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = CvaeDecomposition(2, **QUICK | {"max_steps": 2}).set_fit_request(groups=True)
+        search = GridSearchCV(model, {"latent_dim": [1, 2]}, cv=GroupKFold(2)).fit(x, groups=blocks)
+    assert not search.best_estimator_.split_.reshape(12, 10).std(axis=1).any()
+
+
 def test_latents_feed_a_regression():
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(200, 2))
@@ -269,24 +278,30 @@ X, SHEETS = series(20), [np.ones((40, 8))] * 3
         (CVAE, X, {"split": np.zeros(3)}, "split has shape .3,. but there are 20 voxels"),
         (CVAE, X, {"split": np.full(20, 4)}, "split holds 4: its entries are 0, 1, 2 or train"),
         (CVAE, X, {"split": np.zeros(20)}, "leaves 0 validation voxels"),
+        (CVAE, X, {"groups": np.zeros(20)}, "groups has 1 group"),
+        (CVAE, X, {"latent_dim": "9"}, "latent_dim is '9': it must be a whole number"),
+        (CVAE, X, {"latent_dim": 2.5}, "latent_dim is 2.5"),
+        (CVAE, X, {"batch_size": 0}, "batch_size is 0: it must be at least 1"),
         (CVAE, X, {"device": "tpu"}, "device 'tpu' is unknown"),
         (CVAE, np.zeros((20, 5)), {}, "all the same series"),
         (TIVAE, SHEETS, {}, "needs the cluster of every vertex.*network='linear'"),
         (TIVAE, SHEETS, {"clusters": np.zeros(5, int)}, "clusters has shape .5,.*each of the 8 vertices"),
         (TIVAE, SHEETS, {"clusters": np.zeros(8, int), "n_left": 8}, "n_left is 8 of 8"),
         (TIVAE, SHEETS[0], {"network": "linear"}, "X is no list of recordings.*a single recording is .X."),
+        (TIVAE, None, {"network": "linear"}, "X is no list of recordings"),
         (TIVAE, SHEETS[:1], {"network": "linear"}, "X has 1 recording"),
         (TIVAE, [*SHEETS, np.ones((40, 7))], {"network": "linear"}, "recording 4 of X has 7 vertices"),
         (TIVAE, [*SHEETS, np.full((40, 8), np.nan)], {"network": "linear"}, "recording 4 contains NaN"),
         (TIVAE, [*SHEETS, np.ones((39, 8))], {"network": "linear"}, "39 frames × 8 vertices"),
         (VOLUMES, X, {}, "mask is None, but convolutions"),
+        (VOLUMES, X, {"mask": "mask.nii.gz"}, r"mask is a str: give its array, as masker\.mask_img_"),
         (VOLUMES, X, {"mask": np.ones((3, 3, 3))}, "27 voxels, but X has 40 columns"),
         (VOLUMES, X, {"network": "dense", "precision": "float16"}, "precision is 'float16'"),
     ],
 )  # fmt: skip
 def test_refused(estimator, x, options, message):
-    fitting = {"split": options["split"]} if "split" in options else {}
-    parameters = {name: value for name, value in options.items() if name != "split"}
+    fitting = {name: value for name, value in options.items() if name in ("split", "groups")}
+    parameters = {name: value for name, value in options.items() if name not in fitting}
     with pytest.raises(ValueError, match=message):
         clone(estimator).set_params(**parameters).fit(x, **fitting)
 

@@ -160,7 +160,7 @@ def check_t_r(header: Header, t_r: float | None, source: str | Path = "sidecar")
     if t_r is None and header.t_r is None:
         raise ValueError(
             f"no repetition time: the header of {header.path} has none and no sidecar gives "
-            "RepetitionTime; write one into its .json"
+            "RepetitionTime; write one into its .json, or give t_r"
         )
     if t_r is None:
         return header.t_r

@@ -59,6 +59,10 @@ class Recipe:
     clip: float | None = None
     coupled_decay: bool = False
 
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}: it must be at least 1")
+
     def with_options(self, **options) -> "Recipe":
         """This recipe with the options that are not None put in."""
         return replace(self, **{k: v for k, v in options.items() if v is not None})

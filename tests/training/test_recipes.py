@@ -32,6 +32,11 @@ def test_one_cycle_climbs_for_a_fifth_and_falls_to_nearly_nothing():
     assert rates[-1] == pytest.approx(3e-7)
 
 
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match="batch_size is 0: it must be at least 1"):
+        RECIPES["fast"].with_options(batch_size=0)
+
+
 def test_a_batch_is_never_larger_than_the_data():
     assert RECIPES["fast"].batch(90) == 90
     assert RECIPES["fast"].epoch_steps(90) == 1
