@@ -13,7 +13,7 @@ class CvaeDecomposition(VaeEstimator):
 
     X is (n_voxels, n_frames): **a sample is a voxel**, a feature a frame. nilearn's maskers give time × voxels, so
     transpose: `X = masker.fit_transform(bold).T`. Scale each voxel first (`standardize="zscore_sample"` in the masker):
-    the error that is minimised is in the units of X, and without it R² tells of the voxels' means. The model fits series
+    the error that is minimised is in the units of X, else R² tells of the voxels' means. The model fits series
     of these frames, so it applies to other voxels of the same run, or of other subjects who saw the same film, but not
     to other frames.
 

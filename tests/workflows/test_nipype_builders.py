@@ -139,6 +139,16 @@ def test_several_runs_with_confounds_and_a_dictionary_of_metadata(subject, tmp_p
     assert "collapsed" in json.loads(Path(outputs(graph, "judge_fit").verdict).read_text())
 
 
+def test_frames_that_xcp_d_interpolated_do_not_count(subject, tmp_path):
+    table = tmp_path / "outliers.tsv"  # as XCP-D's temporal_mask: 1 is an outlier
+    pd.DataFrame({"framewise_displacement": [1, 0, 0, 1] + [0] * (T - 4)}).to_csv(table, sep="\t", index=False)
+    flow = builders.init_cvae_latents_wf(latent_dim=2, extract={"fd_threshold": 0.5}, fit=SHORT)
+    flow.base_dir = str(tmp_path)
+    flow.inputs.inputnode.trait_set(bold_file=subject.bolds[0], bold_mask=subject.mask, confounds_file=str(table))
+    frames = pd.read_csv(outputs(flow.run("Linear"), "normalize").frames, sep="\t")
+    assert frames.index[frames["weight"] == 0].tolist() == [0, 3]
+
+
 def test_companions_that_do_not_fit_the_runs_are_named():
     with pytest.raises(ValueError, match=r"inputnode\.confounds_file has 1 entries and inputnode\.bold_file 2: give"):
         per_run(["a", "b"], confounds_file="x.tsv")
