@@ -208,6 +208,7 @@ class Delivery:
         return made | (as_fields(described(name, columns_of(value))) if target.suffix == ".tsv" else {})
 
     def _denoised(self, run: int, target: Path, device: str) -> dict[str, Any]:
+        said = self.plan.runs[run].metadata()
         return sidecar(
             "Preprocessed BOLD, encoded and decoded by the subject's convolutional VAE",
             [*self.plan.runs[run].files, *self._shared],
@@ -215,7 +216,7 @@ class Delivery:
             {**self.parameters, "device": device},
             RepetitionTime=self.plan.t_r,
             SkullStripped=True,
-            TaskName=self.plan.runs[run].entities.get("task"),
+            TaskName=said.get("TaskName", self.plan.runs[run].entities.get("task")),
             **self._spatial(target, run),
         )
 

@@ -158,7 +158,7 @@ class MotorReport:
             for claim in found
         ]
         short = in_short(found, tables)
-        return [dict.fromkeys(rows[0], "") | {"claim": "short", "finding": short}, *rows] if short else rows
+        return [dict.fromkeys(rows[0], "n/a") | {"claim": "short", "finding": short}, *rows] if short else rows
 
     def _check(self) -> None:
         """Raise ValueError unless files and labels are as many."""

@@ -167,7 +167,7 @@ class StructuralReport:
             for claim in found
         ]
         short = in_short(found, tables)
-        return [dict.fromkeys(CLAIMS, "") | {"claim": "short", "finding": short}, *rows] if short else rows
+        return [dict.fromkeys(CLAIMS, "n/a") | {"claim": "short", "finding": short}, *rows] if short else rows
 
     @cached_property
     def _judged(self) -> tuple[StructuralTables, list[Judged]]:

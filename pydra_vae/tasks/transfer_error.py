@@ -62,7 +62,7 @@ def TransferError(
 
     made, x = _models.read_config(config), _io.load_array(scaled)
     row = {"source": source, "target": target}
-    row |= dict.fromkeys(("mse", "r2", "pca_mse", "pca_r2"), np.nan) | {"n_voxels": 0, "reason": ""}
+    row |= dict.fromkeys(("mse", "r2", "pca_mse", "pca_r2"), np.nan) | {"n_voxels": 0, "reason": None}
     there = _models.describe_scaling(scaling)["method"]
     needed = there if made["scaling"] is None else made["scaling"]["method"]
     if x.shape[1] != made["n_frames"]:
