@@ -186,11 +186,16 @@ def fitted_model(model=None, config=None):
     return str(model), str(config), made["latent_dim"], made.get("scheme") or "random", made["seed"]
 
 
-def per_recording(bold_file, subject_id, confounds_file=None, confounds_metadata=None):
+def per_recording(bold_file=None, subject_id=None, confounds_file=None, confounds_metadata=None):
     """Give every recording its label, and its files as a list: one dtseries, or a left and a right GIFTI."""
     import json
     from pathlib import Path
 
+    for name, value in (("bold_file", bold_file), ("subject_id", subject_id)):
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(
+                f"inputnode.{name} is {value!r}: give a list, with an entry for each recording of the group"
+            )
     data = [list(entry) if isinstance(entry, list | tuple) else [entry] for entry in bold_file]
     given = {"subject_id": subject_id, "confounds_file": confounds_file, "confounds_metadata": confounds_metadata}
     for name, value in given.items():
@@ -215,8 +220,11 @@ def per_recording(bold_file, subject_id, confounds_file=None, confounds_metadata
     return data, data[0], labels, persons, list(given["confounds_file"]), described
 
 
-def per_image(anat_file, subject_id, anat_mask=None, grid_file=None):
+def per_image(anat_file=None, subject_id=None, anat_mask=None, grid_file=None):
     """Give every image its label, and all of them one grid: the first image's, where none is given."""
+    for name, value in (("anat_file", anat_file), ("subject_id", subject_id)):
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"inputnode.{name} is {value!r}: give a list, with an entry for each image of the group")
     for name, value in (("subject_id", subject_id), ("anat_mask", anat_mask)):
         if value is not None and (isinstance(value, str) or len(value) != len(anat_file)):
             n = 1 if isinstance(value, str) else len(value)

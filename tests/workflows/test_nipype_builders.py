@@ -17,7 +17,14 @@ from nipype.algorithms.misc import Gunzip
 
 from pydra_vae.engine import nipype
 from pydra_vae.workflows import nipype_builders as builders
-from pydra_vae.workflows.nipype_parts import as_given_pairs, fitted_model, per_hemisphere, per_run
+from pydra_vae.workflows.nipype_parts import (
+    as_given_pairs,
+    fitted_model,
+    per_hemisphere,
+    per_image,
+    per_recording,
+    per_run,
+)
 
 from ..images.surface_files import axis, write_dtseries, write_func, write_label
 from ..surface.meshes import sphere
@@ -299,6 +306,19 @@ def test_pairs_on_the_surface_come_back_as_pairs(group, tmp_path):
     assert len(denoised) == 2
     maps = outputs(graph, "cvae_latents_wf.both_hemispheres").out
     assert [len(nib.load(path).darrays) for path in maps] == [2, 2]
+
+
+@pytest.mark.parametrize("call", [per_recording, per_image])
+def test_a_group_is_given_as_lists(call):
+    field = {per_recording: "bold_file", per_image: "anat_file"}[call]
+    files = [["a.dtseries.nii"], ["b.dtseries.nii"]] if call is per_recording else ["a.nii", "b.nii"]
+    for wrong in ({}, {field: "a.nii", "subject_id": "01"}):
+        with pytest.raises(ValueError, match=rf"inputnode\.{field} is .*: give a list, with an entry for each"):
+            call(**wrong)
+    with pytest.raises(ValueError, match=r"inputnode\.subject_id is None: give a list"):
+        call(**{field: files})
+    with pytest.raises(ValueError, match=r"inputnode\.subject_id has 1 entries, but there are 2"):
+        call(**{field: files, "subject_id": ["01"]})
 
 
 def test_factors_need_a_repetition_time():
