@@ -16,12 +16,14 @@ from pydra_vae.options.parser import Parser
 from pydra_vae.workflows.program import program, say
 
 COMMAND = "clean"
+_SHOWN = 5
 DESCRIPTION = """\
 Delete those results in a work folder that no run can find any more, because a step's code was edited, an input
 changed or was deleted, or a run was interrupted before a fit's first checkpoint. Results of other parameters
 stay: a run with these finds them. Whatever is deleted is computed again where it is needed; outputs are not touched.
 
-Run your recipe first: what it then finds or computes is within reach.
+Run your recipe first: what it then finds or computes is within reach. Results of steps of your own that
+cannot be imported where clean runs (those of a script, or outside PYTHONPATH) stay.
 """
 EPILOG = """\
 exit status:
@@ -63,9 +65,11 @@ def clean(options: argparse.Namespace, console: Console) -> int:
         raise InputError(f"{options.work} holds no results of a recipe: give a folder that was a --work-dir")
     kept = latest(found) if options.keep_latest else set()
     out = [one for one in found if one.lost and one.folder not in kept]
-    for one in {one.absent: one for one in found if one.absent}.values():
-        text = f"{one.absent.parent} is not there (a disk that is not mounted?): what was made from its files stays"
-        say(console, COMMAND, text, "yellow")
+    absences = list(dict.fromkeys(_absence(one.absent) for one in found if one.absent))
+    for text in absences[:_SHOWN]:
+        say(console, COMMAND, f"{text}: what was made from it stays", "yellow")
+    if len(absences) > _SHOWN:
+        say(console, COMMAND, f"… and {len(absences) - _SHOWN} more of this kind", "yellow")
     if out:
         console.print(_table(found, out))
     left = [] if options.dry_run else [one for one in out if not _removed(one, console)]
@@ -74,6 +78,12 @@ def clean(options: argparse.Namespace, console: Console) -> int:
     verb = "would be deleted (--dry-run)" if options.dry_run else "deleted"
     console.print(f"{len(done)} results, {_size(done)}, {verb}; {len(stay)}, {_size(stay)}, stay")
     return 1 if left else 0
+
+
+def _absence(path: Path) -> str:
+    if path.is_symlink():
+        return f"the content of {path} is not there (dropped by DataLad?)"
+    return f"{path.parent} is not there (a disk that is not mounted?)"
 
 
 def _checked(work: Path) -> Path:

@@ -6,7 +6,7 @@ that gives the same file again does not cut off what follows it.
 """
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import shutil
 from collections import defaultdict
@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from pickle import UnpicklingError
 
 import cloudpickle
 from pydra.utils.general import attrs_values
@@ -29,6 +30,7 @@ EDITED = "its code was edited"
 GONE = "its step is no more"
 UNFINISHED = "it was interrupted or failed"
 CODE = {"function", "Outputs"}
+SCRIPTS = ("__main__", "__mp_main__")  # a step of a script: only a run of that script knows its code
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Stored:
     lost : str
         Why no run can find it any more; "" if one can.
     absent : Path or None
-        A file it was made from that is not there, nor the folder in which it lay: a disk that is not mounted, perhaps.
+        A file it was made from that is not there, nor the folder in which it lay, or of which only the link is there:
+        a disk that is not mounted, or a dropped file of DataLad, perhaps.
     kin : str
         The same for results that only code and the content of files tell apart.
     """
@@ -142,11 +145,14 @@ class _Survey:
 
     def _judge(self, folder: Path) -> tuple[str, Path | None]:
         task = self.tasks[folder]
+        if self.step(folder).partition(".")[0] in SCRIPTS:
+            return "", None
         if task is None:
-            return _why_unreadable(self.step(folder)), None
+            return ("" if _is_cut_off(folder) else _why_unreadable(self.step(folder))), None
         missing = [path for path in paths_in(task) if not path.exists()]
         if missing:
-            absent = next((path for path in missing if not path.parent.exists()), None)
+            # a link that leads nowhere is how DataLad leaves a file whose content it dropped
+            absent = next((path for path in missing if path.is_symlink() or not path.parent.exists()), None)
             inside = absent is not None and absent.is_relative_to(self.root)
             return ("", absent) if absent and not inside else (f"{missing[0]} is gone", None)
         changed = self._changed(folder, task)
@@ -221,15 +227,28 @@ def _task_in(folder: Path, root: Path) -> StepTask | None:
     return task if isinstance(task, StepTask) else None
 
 
+def _is_cut_off(folder: Path) -> bool:
+    """Whether a step's inputs are not there or not whole, which says nothing of its result."""
+    try:
+        cloudpickle.loads((folder / JOB).read_bytes())
+    except (OSError, EOFError, UnpicklingError):
+        return True
+    except Exception:
+        return False
+    return False
+
+
 def _why_unreadable(step: str) -> str:
-    """Why a step's inputs cannot be read; "" where its package is not to be found here, so that nobody can tell."""
+    """Why a step's inputs cannot be read; "" where its module is not to be found here, so that nobody can tell."""
     module, _, name = step.rpartition(".")
     try:
-        if importlib.util.find_spec(module.partition(".")[0]) is None:
-            return ""
         return EDITED if hasattr(importlib.import_module(module), name) else GONE
-    except (ImportError, ValueError):
-        return GONE
+    except ModuleNotFoundError as error:
+        # a lab's own package may lie elsewhere, or another of its name here; of this one nothing lies elsewhere
+        own = __name__.partition(".")[0]
+        return GONE if error.name and f"{module}.".startswith(f"{error.name}.") and error.name.startswith(own) else ""
+    except Exception:
+        return ""
 
 
 def _is_success(folder: Path) -> bool:

@@ -61,8 +61,8 @@ def moved(value, old: Path, new: Path):
     """A value with the paths of its files under one folder put under another."""
     if isinstance(value, list | tuple):
         return type(value)(moved(item, old, new) for item in value)
-    if not isinstance(value, FileSet):
-        return value
+    if not isinstance(value, FileSet) or not any(path.is_relative_to(old) for path in value.fspaths):
+        return value  # as it is: a file set cannot be made of files that are not there
     paths = [new / path.relative_to(old) if path.is_relative_to(old) else path for path in value.fspaths]
     return type(value)(paths)
 
