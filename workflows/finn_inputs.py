@@ -62,11 +62,13 @@ def given_options(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {step: preset.get(step, {}) | given.get(step, {}) for step in STEPS}
 
 
-def all_parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Every parameter by step, defaults too, for sidecars and the report."""
+def all_parameters(options: argparse.Namespace, plan: SubjectPlan | None = None) -> dict[str, Any]:
+    """Every parameter by step, defaults too, for sidecars and the report; of a plan with the atlas that it found."""
     given = given_options(options)
     general = ("atlas", "mask", "mean_image", "model", "warm_start", "preset", "split", "split_runs", "seed")
     parameters = _plain(options, general)
+    if plan is not None and options.atlas is None:
+        parameters["atlas"] = plan.default_atlas
     for name, step in STEPS.items():
         if step is FitCvae and options.model is not None:
             continue  # nothing is fitted

@@ -89,7 +89,7 @@ def participant(
     check_device(options)
     check_work(work_dir(options), options.derivatives, output)
     model = given_model(options, console)
-    options.atlas = options.atlas or ("none" if options.mask else "Schaefer2018")
+    options.atlas = options.atlas or ("none" if options.mask else None)
     extract = given_options(options)["extract"]
     plans, problems = plan_subjects(
         options.derivatives,
@@ -108,6 +108,9 @@ def participant(
         only=read_filters(options.bids_filter_file)["bold"],
         **{name: getattr(options, name) for name in ("res", "den", "echo", "rec", "acq", "part", "prefix")},
     )
+    if options.atlas is None:
+        for said in dict.fromkeys(plan.atlas_in_words for plan in plans if plan.on_surface):
+            console.print(said, markup=False, soft_wrap=True)
     analyses = chosen_analyses(options.analyses, "participant")
     fits = [plan for plan in plans if not refused(plan, options, model, problems)]
     if options.dry_run:
@@ -129,10 +132,12 @@ def participant(
     if repeat is not None:
         repeat.write(output)
     prepare_for(finn_needs(plans, analyses, options.split), options, output, console, RECIPE)
-    parameters = all_parameters(options)
+    parameters = {plan.label: all_parameters(options, plan) for plan in plans}
     sources = [path for path in (options.mean_image, options.model) if path is not None]
-    delivery = {plan.label: Delivery(plan, output, options.derivatives, parameters, sources) for plan in plans}
-    shown = of_the_dataset(options.derivatives) | {"parameters": json.dumps(parameters, sort_keys=True)}
+    delivery = {
+        plan.label: Delivery(plan, output, options.derivatives, parameters[plan.label], sources) for plan in plans
+    }
+    shown = of_the_dataset(options.derivatives)
     tasks = {
         plan.label: SubjectCvae(
             **plan_files(plan),
@@ -142,7 +147,11 @@ def participant(
             scheme=options.split,
             seed=options.seed,
             mean_image=options.mean_image,
-            report=shown | {"background_name": plan.background[1]},
+            report=shown
+            | {
+                "background_name": plan.background[1],
+                "parameters": json.dumps(parameters[plan.label], sort_keys=True),
+            },
         )
         for plan in plans
     }
@@ -227,7 +236,8 @@ def dry_run(
         for run_, frames in zip(plan.runs, plan.n_frames, strict=True):
             print(f"  reads  {run_.bold}  ({frames} frames)")
         atlas = f" {plan.atlas}" if plan.atlas else ""
-        print(f"  mask   {n_voxels:,} voxels, from the {source}{atlas}")
+        rows = "grayordinates" if plan.on_surface else "voxels"
+        print(f"  mask   {n_voxels:,} {rows}, from the {source}{atlas}".replace("the every", "every"))
         files = [target for name, _, target in targets(plan, output) if not (given and name == "history")]
         for name in analyses[plan.label]:
             made = [output_ for output_ in ANALYSES[name] if output_ != "latent_recovery"]  # of simulated data

@@ -14,9 +14,10 @@ from pydra_vae.bids.files import InputError, index
 from pydra_vae.bids.index import run_name, select_runs
 from pydra_vae.bids.runs import Run, with_companions
 from pydra_vae.bids.surface_plan import check_surface_companions, plan_surface
-from pydra_vae.images.atlases import AtlasError, find_labels, home, resolve
+from pydra_vae.images.atlases import DEFAULT_ATLAS, AtlasError, find_labels, home, resolve
 from pydra_vae.images.headers import MIN_FRAMES, Header, check_runs, check_same_grid, check_t_r, read_header
 from pydra_vae.images.surface_headers import SurfaceHeader
+from pydra_vae.images.surface_masks import why_no_atlas
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class SubjectPlan:
     def on_surface(self) -> bool:
         """Whether its runs are grayordinates."""
         return bool(self.surfaces)
+
+    @property
+    def default_atlas(self) -> str:
+        """The name under which an atlas that nobody named is found again; ``none`` where there was none."""
+        return "none" if self.on_surface and self.atlas is None else DEFAULT_ATLAS
+
+    @property
+    def atlas_in_words(self) -> str:
+        """Which atlas its runs on the surface have, or why they have none; what is at hand differs by machine."""
+        if self.atlas is not None:
+            return f"atlas: {self.atlas}"
+        why = why_no_atlas(self.headers[0].mesh_sizes)
+        return f"no atlas, every grayordinate is a row: {why} (--atlas FILE for another)"
 
     @property
     def person(self) -> str:
@@ -115,7 +129,7 @@ class SubjectPlan:
 def plan_subjects(
     derivatives: Path,
     *,
-    atlas: str,
+    atlas: str | None,
     mask_file: Path | None = None,
     mean_image: Path | None = None,
     needs_confounds: bool = False,
@@ -128,8 +142,8 @@ def plan_subjects(
     Parameters
     ----------
     derivatives : Path
-    atlas : str
-        As `images.atlases.resolve` takes it.
+    atlas : str or None
+        As `images.atlases.resolve` and `images.surface_masks.resolve_surface_atlas` take it; None: the default.
     mask_file, mean_image : Path, optional
         On the grid of the runs.
     needs_confounds : bool
@@ -246,12 +260,12 @@ def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path) -> Pa
     return Path(given)
 
 
-def _checked(label: str, runs: list[Run], atlases: dict, atlas: str, mask_file: Path | None) -> SubjectPlan:
+def _checked(label: str, runs: list[Run], atlases: dict, atlas: str | None, mask_file: Path | None) -> SubjectPlan:
     """A plan whose runs fit together, with its atlas."""
     if runs[0].on_surface:
         return SubjectPlan(label, runs, **plan_surface(runs, atlas, mask_file))
     headers = check_runs([run.bold for run in runs], [run.t_r for run in runs], [run.sidecar for run in runs])
-    pair = _atlas(atlases, atlas, runs[0].space, runs[0].entities.get("res"))
+    pair = _atlas(atlases, atlas or DEFAULT_ATLAS, runs[0].space, runs[0].entities.get("res"))
     return SubjectPlan(label, runs, headers, *pair, mask_file)
 
 

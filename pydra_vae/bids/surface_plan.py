@@ -16,13 +16,13 @@ from pydra_vae.images.surface_templates import check_mesh, surfaces_for
 from pydra_vae.images.surfaces import SurfaceError, load_surface
 
 
-def plan_surface(runs: Sequence[Run], atlas: str, mask_file: Path | None = None) -> dict[str, Any]:
+def plan_surface(runs: Sequence[Run], atlas: str | None, mask_file: Path | None = None) -> dict[str, Any]:
     """Check one subject's surface runs against each other, and find what belongs to their mesh.
 
     Parameters
     ----------
     runs : sequence of Run
-    atlas : str
+    atlas : str or None
         As `images.surface_masks.resolve_surface_atlas` takes it.
     mask_file : Path, optional
 

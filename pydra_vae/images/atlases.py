@@ -17,7 +17,8 @@ import numpy as np
 
 from pydra_vae.images.headers import AFFINE_TOLERANCE_MM, Header
 
-DEFAULT_DESC = {"Schaefer2018": "200Parcels17Networks"}
+DEFAULT_ATLAS = "Schaefer2018"
+DEFAULT_DESC = {DEFAULT_ATLAS: "200Parcels17Networks"}
 PREFERRED_RES = ("02", "01")  # the paper's 2 mm, then the finest
 TIMEOUT_S = 10  # of each network operation, so that a machine without a network never hangs
 _NO_TEMPLATE = (None, "T1w", "T2w", "anat", "func", "boldref", "run", "bold", "individual", "native")

@@ -17,7 +17,7 @@ import numpy as np
 from nibabel.cifti2 import BrainModelAxis
 
 from pydra_vae.images import cifti
-from pydra_vae.images.atlases import AtlasError, Label, home, network_of
+from pydra_vae.images.atlases import DEFAULT_ATLAS, AtlasError, Label, home, network_of
 from pydra_vae.images.geometry import check_same_models, load_geometry
 from pydra_vae.images.headers import T_R_TOLERANCE, check_bold, check_t_r
 from pydra_vae.images.surface_headers import SurfaceHeader, read_surface_header
@@ -27,6 +27,7 @@ from pydra_vae.images.surfaces import SIDES, SurfaceError, left_right, load_surf
 
 # Names of what is no parcel, in the label tables of FreeSurfer, HCP and CBIG.
 _NOTHING = re.compile(r"\?\?\?|unknown|none|.*medial[ _]?wall.*|background.*", re.IGNORECASE)
+_SCHAEFER = f"tpl-fsLR_den-32k_atlas-{DEFAULT_ATLAS}_seg-17n_scale-200_dseg.dlabel.nii"
 _OTHER_SIDE = (("hemi-L", "hemi-R"), ("lh.", "rh."), (".L.", ".R."), ("left", "right"))
 
 
@@ -115,14 +116,14 @@ def check_surface_runs(
     return found
 
 
-def resolve_surface_atlas(atlas: str | Path, mesh_sizes: Sequence[int]) -> tuple[Path, ...]:
+def resolve_surface_atlas(atlas: str | Path | None, mesh_sizes: Sequence[int]) -> tuple[Path, ...]:
     """Find an atlas on the surface as users name it.
 
     Parameters
     ----------
-    atlas : str or Path
+    atlas : str or Path or None
         ``none``; a dlabel.nii; one label.gii or annot, the other hemisphere's beside it; ``Schaefer2018``, which is
-        taken from TemplateFlow's folder where it lies there for the data's mesh, else there is no atlas.
+        taken from TemplateFlow's folder. None stands for that, where it lies there for the data's mesh, else for none.
     mesh_sizes : (2,) sequence of int
 
     Returns
@@ -135,11 +136,14 @@ def resolve_surface_atlas(atlas: str | Path, mesh_sizes: Sequence[int]) -> tuple
     AtlasError
         If a file is not there, or is no atlas on the surface.
     """
-    text = str(atlas)
+    text = str(atlas or DEFAULT_ATLAS)
     if text.lower() == "none":
         return ()
-    if text == "Schaefer2018":
-        return _schaefer(mesh_sizes)
+    if text == DEFAULT_ATLAS:
+        found = _schaefer(mesh_sizes)
+        if atlas and not found:
+            raise AtlasError(f"--atlas {text}: {why_no_atlas(mesh_sizes)}; give a *.dlabel.nii, or --atlas none")
+        return found
     path = Path(text)
     if not path.name.endswith((".dlabel.nii", ".label.gii", ".annot")):
         raise AtlasError(
@@ -159,11 +163,18 @@ def resolve_surface_atlas(atlas: str | Path, mesh_sizes: Sequence[int]) -> tuple
     return left_right((path, found[0]), "atlas")
 
 
+def why_no_atlas(mesh_sizes: Sequence[int]) -> str:
+    """Why there is no default atlas on a mesh."""
+    if tuple(mesh_sizes) != (FSLR_32K, FSLR_32K):
+        return f"{DEFAULT_ATLAS} is known on fsLR's mesh of 32k vertices only"
+    return f"{home() / 'tpl-fsLR' / _SCHAEFER} is not there (TemplateFlow has none; CBIG's will do under that name)"
+
+
 def _schaefer(mesh_sizes: Sequence[int]) -> tuple[Path, ...]:
-    """Schaefer's 200 parcels and 17 networks on fsLR 32k, where TemplateFlow's folder has them."""
+    """Schaefer's 200 parcels and 17 networks on fsLR 32k, where someone put them into TemplateFlow's folder."""
     if tuple(mesh_sizes) != (FSLR_32K, FSLR_32K):
         return ()
-    found = sorted((home() / "tpl-fsLR").glob("tpl-fsLR*atlas-Schaefer2018*dlabel.nii"))
+    found = sorted((home() / "tpl-fsLR").glob(f"tpl-fsLR*atlas-{DEFAULT_ATLAS}*dlabel.nii"))
     wanted = [p for p in found if p.stat().st_size and re.search(r"200Parcels17Networks|seg-17n_scale-200_", p.name)]
     return (wanted[0],) if wanted else ()
 
