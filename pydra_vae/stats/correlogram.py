@@ -113,10 +113,12 @@ def correlation_length_along(
         In mm; NaN for a constant map, and where no pair is so far apart that the autocorrelation has fallen to 1/e.
     """
     z = standardised(x)
-    number = np.floor(np.asarray(distance, float) / spacing).astype(int)
-    enough = np.bincount(number)[number] >= MIN_PAIRS
-    first, second, distance = first[enough], second[enough], np.asarray(distance)[enough]
-    at = np.unique(number[enough], return_inverse=True)[1]
+    distance = np.asarray(distance)
+    number = np.floor(distance / spacing).astype(np.int32)  # small types: there are some ten million pairs
+    enough = np.bincount(number) >= MIN_PAIRS
+    used = enough[number]
+    first, second, distance = first[used], second[used], distance[used]
+    at = (np.cumsum(enough, dtype=np.int32) - 1)[number[used]]
     count = np.bincount(at)
     middle = np.r_[0.0, np.bincount(at, distance) / count]
     found = []

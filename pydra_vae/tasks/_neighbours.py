@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -84,18 +85,24 @@ class Neighbours:
         """Distance in mm at which the autocorrelation of each column falls to 1/e."""
         if not self.meshes:
             return correlation_length(z, self.space.ijk, self.space.voxel_mm)
+        first, second, distance = self._pairs
+        if not len(first):
+            return np.full(z.shape[1], np.nan)
+        return correlation_length_along(z, first, second, distance, float(self.space.voxel_mm[0]))
+
+    @cached_property
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the pairs of vertices up to `LIMIT_MM` apart along the surface, and their distance in mm."""
         from pydra_vae.surface.geodesics import geodesic_distances
 
         rng, parts = np.random.default_rng(self.seed), []
         for hemi, (coordinates, triangles) in self.meshes.items():
-            rows = self.space.of_cortex(hemi)
+            rows = self.space.of_cortex(hemi).astype(np.int32)
             if len(rows) < 2:
                 continue
             sources = np.sort(rng.choice(len(rows), min(N_SOURCES, len(rows)), replace=False))
             at, to = self.space.vertex[rows[sources]], self.space.vertex[rows]
             found = geodesic_distances(coordinates, triangles, at, to, LIMIT_MM, diagonals=False).tocoo()
             parts.append((rows[sources[found.row]], rows[found.col], found.data))
-        if not parts:
-            return np.full(z.shape[1], np.nan)
-        first, second, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return correlation_length_along(z, first, second, distance, float(self.space.voxel_mm[0]))
+        none = np.empty(0, int)
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True)) if parts else (none, none, none)
