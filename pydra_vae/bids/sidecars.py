@@ -81,7 +81,7 @@ def sidecar(
     datasets : mapping, optional
         For `bids_uri`.
     parameters : mapping, optional
-        Of the steps that made it: seed, device, …; their names are kept.
+        Of the steps that made it: seed, device, …; their names are kept. Files in one of the datasets are named by it.
     **fields
         Further BIDS fields, such as RepetitionTime or Units; None leaves one out.
 
@@ -91,14 +91,23 @@ def sidecar(
         Ready for JSON: paths as text, arrays as lists, NaN and infinity as null.
     """
     content: dict[str, Any] = {"Description": description}
-    uris = [bids_uri(path, {"templateflow": home(), **(datasets or {})}) for path in sources]
+    datasets = {"templateflow": home(), **(datasets or {})}
+    uris = [bids_uri(path, datasets) for path in sources]
     if uris:
         content["Sources"] = uris
     content |= {key: value for key, value in fields.items() if value is not None}
     if parameters:
-        content["Parameters"] = dict(parameters)
+        content["Parameters"] = {name: _named(value, datasets) for name, value in parameters.items()}
     content["PackageVersions"] = versions()  # BIDS' SoftwareVersions is the scanner's
     return plain(content)
+
+
+def _named(value: Any, datasets: Mapping[str, Path]) -> Any:
+    """A file of a dataset by its BIDS URI, which stays true when both are moved; all else as it is."""
+    if isinstance(value, str | Path) and os.path.isabs(value):
+        uri = bids_uri(Path(value), datasets)
+        return uri if uri.startswith("bids:") else value
+    return value
 
 
 def provenance(path: Path, datasets: Mapping[str, Path] | None = None) -> dict[str, str]:

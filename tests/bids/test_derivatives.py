@@ -102,6 +102,12 @@ def test_a_path_with_dots_lies_where_it_leads(tmp_path, monkeypatch):
     assert bids_uri(tmp_path / "in" / "a.nii", {"in": Path("../in")}) == "bids:in:a.nii"
 
 
+def test_parameters_name_files_of_a_dataset_by_it(tmp_path):
+    given = {"mask": str(tmp_path / "in" / "a.nii"), "atlas": "Schaefer2018", "far": "/far/b.nii", "none": None}
+    said = sidecar("x", [], {"in": tmp_path / "in"}, given)["Parameters"]
+    assert said == given | {"mask": "bids:in:a.nii"}
+
+
 def test_two_recipes_in_one_folder(tmp_path):
     write_dataset_description(tmp_path, "pydra_vae: latents of brain volumes")  # as earlier versions wrote it
     text = "holds the results of pydra-vae structural, .* would overwrite: give a folder of its own for OUTPUT, such as"
