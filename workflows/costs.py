@@ -6,6 +6,8 @@ within a factor of two of what the demos took.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,15 +101,25 @@ def say_cost(cost: Cost, work: Path, output: Path, console: Console, recipe: str
         markup=False,
         soft_wrap=True,
     )
-    for folder, needed in _by_disk({work: cost.work, output: cost.output}).items():
-        there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    needs = {work: max(0, cost.work - _held(work)), output: max(0, cost.output - _held(output))}
+    for folder, needed in _by_disk(needs).items():
         free = shutil.disk_usage(_existing(folder)).free
-        if needed - there > free:
+        if needed > free:
             text = (
                 f"{folder} has {size_in_words(free)} free, which may be too little: free some (pydra-vae clean WORK) "
                 "or give another folder; what was computed until the disk is full stays: a next run goes on"
             )
             say(console, recipe, text, "yellow")
+
+
+def _held(folder: Path) -> int:
+    """Bytes of the files in a folder; another run may be adding and deleting some meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
 
 
 def _by_disk(needs: dict[Path, float]) -> dict[Path, float]:

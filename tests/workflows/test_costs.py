@@ -30,6 +30,8 @@ def test_what_is_there_already_needs_no_more_room(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "series.npy").write_bytes(bytes(2_000_000))
     assert "may be too little" not in said(tmp_path, monkeypatch, 1.5e6, Cost(3e6, 0, 1e9))
+    # what one folder holds too much of is no room for the other
+    assert "may be too little" in said(tmp_path, monkeypatch, 1.5e6, Cost(1e6, 2e6, 1e9))
 
 
 # Sizes of the default demos and what their folders took, in MB: work folder without the simulation, output.
