@@ -34,13 +34,14 @@ DESCRIPTIONS = {
 }
 
 
-def targets(output: Path) -> dict[str, Path]:
-    """Where each output goes, by its name in `GroupCvae` or `GroupScience`."""
+def targets(output: Path, on_surface: bool = False) -> dict[str, Path]:
+    """Where each output goes, by its name in `GroupCvae` or `GroupScience`; maps of grayordinates are a dscalar.nii."""
     names = {"table": "metrics.tsv", "choice": "sizechoice.json", "curve": "sizecurve.tsv"}
     names |= {name: f"{name.replace('_', '')}.tsv" for name in (*GATHERED, *SHOWN)}
     found = {name: output / f"group_desc-cvae_{end}" for name, end in names.items()}
     # a name of its own, since the table of the template has a sidecar too
-    return found | {"template_maps": output / "group_desc-template_latents.nii.gz", "index": output / "index.html"}
+    maps = output / f"group_desc-template_latents{'.dscalar.nii' if on_surface else '.nii.gz'}"
+    return found | {"template_maps": maps, "index": output / "index.html"}
 
 
 def shared_target(output: Path, kind: str) -> Path:
@@ -65,12 +66,11 @@ def deliver_group(
     kinds : sequence of str
         Of the shared models, in their order.
     """
-    for name, target in targets(output).items():
+    on_surface = str(across.get("template_maps")).endswith(".dscalar.nii")
+    for name, target in targets(output, on_surface).items():
         value = across.get(name, getattr(outputs, name, None))
         if value is None:
             continue
-        if name == "template_maps" and Path(value).name.endswith(".dscalar.nii"):  # of grayordinates
-            target = target.with_name(target.name.removesuffix(".nii.gz") + ".dscalar.nii")
         beside = None
         if name not in ("index", "choice"):
             description = f"{ANALYSES[name][3]}, of every subject" if name in ANALYSES else DESCRIPTIONS[name]

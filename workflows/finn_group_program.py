@@ -33,7 +33,7 @@ from pydra_vae.workflows.finn_group_inputs import (
 )
 from pydra_vae.workflows.finn_group_outputs import deliver_group, shared_target, targets
 from pydra_vae.workflows.finn_group_report import GATHERED, SHOWN, GroupCvae
-from pydra_vae.workflows.finn_inputs import check_choices
+from pydra_vae.workflows.finn_inputs import check_choices, of_the_dataset
 from pydra_vae.workflows.finn_outputs import ANALYSIS_FILES, plan_files
 from pydra_vae.workflows.needs import finn_group_needs
 from pydra_vae.workflows.program import running, say, within_memory
@@ -65,7 +65,8 @@ def run_group(
         group.subjects(problems)  # says whose runs are not there
         made = group.expected()
         kinds = (options.shared_kinds or KINDS) if "shared_models" in made else []
-        print("\n".join(f"writes {target}" for name, target in targets(output).items() if name in made))
+        there = targets(output, group.on_surface)
+        print("\n".join(f"writes {target}" for name, target in there.items() if name in made))
         print("\n".join(f"writes {shared_target(output, kind)}" for kind in kinds), end="\n" if kinds else "")
         print("nothing was run (--dry-run)")
         return 1 if problems else 0
@@ -143,6 +144,11 @@ class Group:
             self.skipped["identification"] = "the models were given (--model), so no half can be fitted like them"
         self._say_skipped()
         return [name for name in analyses if name not in self.skipped]
+
+    @property
+    def on_surface(self) -> bool:
+        """Whether rows are grayordinates, as the first subject's mask says."""
+        return self._mask(next(iter(self.tables))).name.endswith(".dscalar.nii")
 
     @property
     def participants(self) -> Path:
@@ -269,8 +275,13 @@ class Group:
             metrics=list(self.tables.values()),
             tables={name: files for name, files in found.items() if files},
             across={name: str(path) for name, path in across.items() if name in SHOWN},
-            report=shown | self._example() | report,
+            report=shown | self._example() | self._dataset() | report,
         )
+
+    def _dataset(self) -> dict[str, Any]:
+        """Its name, and whether a program made it."""
+        said = of_the_dataset(self.derivatives)
+        return {name: said[name] for name in ("dataset", "simulated")}
 
     def _science(self, brought: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs of `GroupScience`."""
@@ -309,11 +320,11 @@ class Group:
             if gradients.is_file():
                 background, name = self.backgrounds.get(label, (None, ""))
                 shown = {"gradients": gradients, "matrices": matrices, "parcels": parcels, "background": background}
-                shown |= {"latents": image(stem, "_desc-cvae_latents.nii.gz"), "mask": image(stem, NEEDED["mask"])}
+                shown |= {"latents": image(stem, "_desc-cvae_latents.nii.gz"), "mask": self._mask(label)}
                 shown |= {"scaling": Path(f"{stem}{NEEDED['normalisation']}")}
                 shown |= {"gradients_info": self.infos.get(label), "frequency_unit": self._frequency_unit(label)}
                 return {"example": label, "background_name": name} | shown
-        return {}
+        return {"mask": self._mask(next(iter(self.tables)))}
 
     def _frequency_unit(self, label: str) -> str:
         """Of the spectra: Hz, where the repetition time was known."""
@@ -326,6 +337,9 @@ class Group:
 
     def _table(self, label: str, name: str) -> Path:
         return image(self._stem(label), f"_{ANALYSIS_FILES[name]}")
+
+    def _mask(self, label: str) -> Path:
+        return image(self._stem(label), NEEDED["mask"])
 
     def _page(self, label: str) -> bool:
         return (self.output / f"{label}.html").is_file()

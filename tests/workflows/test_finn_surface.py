@@ -204,11 +204,16 @@ def test_all_analyses_and_the_group_on_grayordinates(tmp_path, finn):
     first = finn(*each, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert not finn(*each, cwd=tmp_path).done_again
+    announced = finn(*where, "group", "--dry-run", cwd=tmp_path).stdout
+    assert f"writes {tmp_path / 'out' / 'group_desc-template_latents.dscalar.nii'}" in announced
     group = finn(*where, "group", cwd=tmp_path)
     assert group.returncode == 0, group.stderr
     template = nib.load(tmp_path / "out" / "group_desc-template_latents.dscalar.nii")
     assert template.shape[0] == 9
-    assert "On the inflated cortex" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "On the inflated cortex" in page
+    assert "neighbours along the mesh" in page
+    assert "Simulated data." in page
     again = finn(*where, "group", cwd=tmp_path)
     assert not again.done_again
 
