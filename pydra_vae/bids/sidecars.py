@@ -104,7 +104,7 @@ def sidecar(
 
 def _named(value: Any, datasets: Mapping[str, Path]) -> Any:
     """A file of a dataset by its BIDS URI, which stays true when both are moved; all else as it is."""
-    if isinstance(value, str | Path) and os.path.isabs(value):
+    if isinstance(value, str | Path) and os.path.isabs(value) and not os.path.isdir(value):
         uri = bids_uri(Path(value), datasets)
         return uri if uri.startswith("bids:") else value
     return value

@@ -104,7 +104,8 @@ def test_a_path_with_dots_lies_where_it_leads(tmp_path, monkeypatch):
 
 def test_parameters_name_files_of_a_dataset_by_it(tmp_path):
     given = {"mask": str(tmp_path / "in" / "a.nii"), "atlas": "Schaefer2018", "far": "/far/b.nii", "none": None}
-    said = sidecar("x", [], {"in": tmp_path / "in"}, given)["Parameters"]
+    given |= {"data": str(tmp_path)}
+    said = sidecar("x", [], {"in": tmp_path / "in", "data": tmp_path}, given)["Parameters"]
     assert said == given | {"mask": "bids:in:a.nii"}
 
 
