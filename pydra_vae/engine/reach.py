@@ -170,10 +170,7 @@ class _Survey:
 
     def _changed(self, folder: Path, task: StepTask) -> set[str]:
         """What tells the task of today from the one whose key the folder bears."""
-        try:
-            key, hashes = task._compute_hashes()
-        except AttributeError:  # an input that the step did not have then
-            return CODE
+        key, hashes = task._compute_hashes()
         if f"{task._task_type()}-{key}" == folder.name:
             return set()
         before = self.records[folder].get("hashes", {})
@@ -219,8 +216,9 @@ def _task_in(folder: Path, root: Path) -> StepTask | None:
     try:
         job = cloudpickle.loads((folder / JOB).read_bytes())
         task, old = job.task, Path(job.cache_root)
+        values = attrs_values(task)  # fails where the step has an input now that it did not have then
         if old != root:  # the work folder was moved
-            for name, value in attrs_values(task).items():
+            for name, value in values.items():
                 setattr(task, name, results.moved(value, old, root))
     except Exception:
         return None

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from fileformats.generic import File
 
@@ -92,6 +93,14 @@ def test_steps_that_are_no_more(work, step):
     rewrite(folder, step=step)
     (folder / reach.JOB).write_bytes(b"cno_such_module\nStep\n.")
     assert lost(work)[step.rpartition(".")[2]] == reach.GONE
+
+
+def test_a_step_that_has_a_new_input_since(work, monkeypatch):
+    job = cloudpickle.loads((folder_of(work, "Copy") / reach.JOB).read_bytes())
+    job.cache_root = work  # the folder was not moved
+    delattr(job.task, "text")
+    monkeypatch.setattr(reach.cloudpickle, "loads", lambda _: job)
+    assert lost(work)["Copy"] == reach.EDITED
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x80\x05"])
