@@ -115,6 +115,7 @@ def test_the_image_runs_as_a_user_who_can_write_what_is_written(docker):
     # a user whom the image does not know has no name of his own
     assert environment["USER"] and environment["PYTHONNOUSERSITE"] == "1" and environment["NO_ET"] == "1"
     assert 'chmod -R a+rwX "$TEMPLATEFLOW_HOME" "$HOME"' in TEXT["install.sh"]
+    assert f"mkdir -m 777 {environment['HOME']} {environment['TEMPLATEFLOW_HOME']}" in " ".join(_of(final, "RUN"))
 
 
 def test_both_have_the_same_places(docker, apptainer):
