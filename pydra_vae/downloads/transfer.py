@@ -176,8 +176,8 @@ def _download(file: RemoteFile, path: Path, client: Client, rules: Rules, tell: 
         keeper.fetch(file.path, downloader=downloader)
     except ValueError as error:
         raise FetchError(
-            f"{file.path}: wrong bytes came, twice: {error}. A proxy on the way? Where a bucket's ETags are no MD5 (some "
-            "are encrypted), --no-checksums compares sizes alone"
+            f"{file.path}: wrong bytes came, twice: {error}. A proxy on the way? Where a bucket's ETags are no MD5 "
+            "(some are encrypted), --no-checksums compares sizes alone"
         ) from error
     for old in path.parent.glob(f".{escape(path.name)}.*.part"):  # of versions that are no more
         old.unlink(missing_ok=True)
