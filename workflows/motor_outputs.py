@@ -92,6 +92,7 @@ class Delivery:
         name = slug(model)
         if isinstance(model, Vae):
             config = json.loads(Path(outputs.config).read_text(encoding="utf-8"))
+            config["RepetitionTime"] = self.recordings[0].t_r
             self._give(outputs.model, f"desc-{name}_model.safetensors", f"Weights of {model.label}", config)
             columns = as_fields(described("history", columns_of(outputs.history)))
             self._give(outputs.history, f"desc-{name}_history.tsv", f"Learning curve of {model.label}", columns)

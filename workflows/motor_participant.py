@@ -20,7 +20,7 @@ from fileformats.generic import Directory, File
 from pydra.compose import workflow
 from rich.console import Console
 
-from pydra_vae.bids.recordings import Recording
+from pydra_vae.bids.recordings import Recording, same_t_r
 from pydra_vae.engine import graph
 from pydra_vae.tasks.encode_factors import EncodeFactors
 from pydra_vae.tasks.prepare_surface import PrepareSurface
@@ -51,10 +51,13 @@ class Fitted:
     config: Path
     made: Mapping[str, Any] = field(repr=False)
 
-    def unlike(self, n_frames: int, prepare: Mapping[str, Any]) -> str | None:
+    def unlike(self, n_frames: int, t_r: float, prepare: Mapping[str, Any]) -> str | None:
         """What of the recordings is not as the model's were."""
         if n_frames != self.made["n_frames"]:
             return f"its recordings have {self.made['n_frames']} frames and these {n_frames}"
+        was_t_r = self.made.get("RepetitionTime", t_r)
+        if not same_t_r(was_t_r, t_r):
+            return f"its recordings have a repetition time of {was_t_r:g} s and these {t_r:g} s"
         was = self.made.get("Parameters", {}).get(PrepareSurface.__name__, {})
         names = [name for name, value in was.items() if prepare.get(name, value) != value]
         if names:
@@ -130,9 +133,10 @@ class Participants(Study):
     def _usable(self, models: list[Fitted]) -> list[Fitted]:
         """Models of this region, length and preparation; why not the others is said once, and raises the status."""
         prepare = filled(PrepareSurface, self.given["prepare"])
-        n_frames = self.recordings[0].n_frames - prepare["dummy_scans"]
+        first = self.recordings[0]
+        timing = first.n_frames - prepare["dummy_scans"], first.t_r
         reasons = {
-            fitted.model.label: self._other_region(fitted) or fitted.unlike(n_frames, prepare) for fitted in models
+            fitted.model.label: self._other_region(fitted) or fitted.unlike(*timing, prepare) for fitted in models
         }
         for reason in dict.fromkeys(why for why in reasons.values() if why):
             labels = [label for label, why in reasons.items() if why == reason]

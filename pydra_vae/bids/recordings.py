@@ -214,7 +214,7 @@ def check_alike(recordings: Sequence[Recording]) -> Found:
     properties = (
         ("mesh", "vertices", lambda r: " + ".join(f"{n:,}" for n in r.mesh_sizes)),
         ("length", "frames", lambda r: str(r.n_frames)),
-        ("repetition time", "s", lambda r: f"{usual_t_r if _same_t_r(r.t_r, usual_t_r) else r.t_r:g}"),
+        ("repetition time", "s", lambda r: f"{usual_t_r if same_t_r(r.t_r, usual_t_r) else r.t_r:g}"),
     )
     for what, unit, value in properties:
         seen = [value(recording) for recording in recordings]
@@ -257,7 +257,8 @@ def _start_time(sidecar: Path | None, t_r: float) -> float:
     return float(value)
 
 
-def _same_t_r(one: float, other: float) -> bool:
+def same_t_r(one: float, other: float) -> bool:
+    """Whether repetition times are the same but for what a header's rounding may do."""
     return abs(one - other) <= T_R_TOLERANCE * other
 
 

@@ -150,7 +150,7 @@ def test_prepared_series_are_those_of_the_group_level(encoded):
 
 def test_factors_of_every_model_are_those_that_the_group_level_gave(encoded, group_output, motor_demo):
     models = fitted_models(group_output)
-    assert len(models) >= 4
+    assert len(models) >= 4 and {model.made["RepetitionTime"] for model in models} == {0.72}
     tables = sorted((group_output / "sub-990002" / "func").glob("*_factors.tsv"))
     assert len(tables) == len(models)
     shown = [path for path in tables if (motor_demo[0] / "output" / path.relative_to(group_output)).is_file()]
@@ -190,17 +190,18 @@ def test_dry_run_names_the_models(encoded, group_output, motor_demo, capsys):
 
 
 @pytest.mark.parametrize(
-    ("n_frames", "prepare", "reason"),
+    ("n_frames", "t_r", "prepare", "reason"),
     [
-        (284, PREPARED, None),
-        (200, PREPARED, "its recordings have 284 frames and these 200"),
-        (284, PREPARED | {"high_pass": 0.02}, "its recordings were prepared with high_pass 0.01 (not 0.02)"),
+        (284, 0.7200001, PREPARED, None),  # as a header's float32 may have it
+        (200, 0.72, PREPARED, "its recordings have 284 frames and these 200"),
+        (284, 1.0, PREPARED, "its recordings have a repetition time of 0.72 s and these 1 s"),
+        (284, 0.72, PREPARED | {"high_pass": 0.02}, "its recordings were prepared with high_pass 0.01 (not 0.02)"),
     ],
 )
-def test_why_a_model_is_refused(tmp_path, n_frames, prepare, reason):
+def test_why_a_model_is_refused(tmp_path, n_frames, t_r, prepare, reason):
     model = Vae("β-VAE-S", "", 8, 2.0, 42)
-    made = {"n_frames": 284, "Parameters": {"PrepareSurface": PREPARED}}
-    assert Fitted(model, tmp_path, tmp_path, made).unlike(n_frames, prepare) == reason
+    made = {"n_frames": 284, "RepetitionTime": 0.72, "Parameters": {"PrepareSurface": PREPARED}}
+    assert Fitted(model, tmp_path, tmp_path, made).unlike(n_frames, t_r, prepare) == reason
 
 
 def test_models_are_known_by_what_they_say_of_themselves(tmp_path):
