@@ -184,7 +184,7 @@ class Delivery:
                 beside = self._denoised(run, target, config["device"])
             else:
                 beside = self._sidecar(name, FILES[name], target, value, device=config["device"])
-                beside |= _found(name, outputs)
+                beside |= self._found(name, outputs)
             if name in ("mask", "voxels"):
                 beside |= self._regions
             if name == "model":
@@ -219,6 +219,16 @@ class Delivery:
             TaskName=said.get("TaskName", self.plan.runs[run].entities.get("task")),
             **self._spatial(target, run),
         )
+
+    def _found(self, name: str, outputs: Any) -> dict[str, Any]:
+        """What a step found, for the sidecar of its file: voxels and parcels, voxels dropped, frames censored."""
+        if name in ("mask", "scaling"):
+            return {"Found": _read(getattr(outputs, f"{name}_info"))}
+        if name != "frames":
+            return {}
+        # of a pair the step has read a file of both, whose name nobody knows
+        files = [", ".join(path.name for path in run.files) for run in self.plan.runs]
+        return {"Runs": [_read(info) | {"bold": f} for info, f in zip(outputs.series_info, files, strict=True)]}
 
     @property
     def _datasets(self) -> dict[str, Path]:
@@ -257,13 +267,6 @@ def _remove(target: Path) -> None:
     """Take away a result and its sidecar."""
     target.unlink(missing_ok=True)
     sidecar_path(target).unlink(missing_ok=True)
-
-
-def _found(name: str, outputs: Any) -> dict[str, Any]:
-    """What a step found, for the sidecar of its file: voxels and parcels, voxels dropped, frames censored."""
-    if name in ("mask", "scaling"):
-        return {"Found": _read(getattr(outputs, f"{name}_info"))}
-    return {"Runs": [_read(info) for info in outputs.series_info]} if name == "frames" else {}
 
 
 def _model_sidecar(config: dict[str, Any], beside: dict[str, Any]) -> dict[str, Any]:

@@ -121,13 +121,13 @@ def _columns_without_words(folder):
 
 
 def _dead_sources(folder):
-    """BIDS URIs of this dataset and its neighbours that lead to no file."""
+    """Sources that lead to no file of this machine."""
     links = json.loads((folder / "dataset_description.json").read_text())["DatasetLinks"] | {"": "."}
     for path in sorted(folder.rglob("*.json")):
         for uri in json.loads(path.read_text()).get("Sources", []):
-            _, name, place = uri.split(":", 2)
-            base = links[name]
-            if not base.startswith("https:") and not (folder / unquote(base) / unquote(place)).is_file():
+            _, name, place = uri.split(":", 2) if uri.startswith("bids:") else ("", "", uri)
+            parts = [unquote(part).removeprefix("file://") for part in (links[name], place)]
+            if not links[name].startswith("https:") and not folder.joinpath(*parts).is_file():
                 yield f"{path.name}: source {uri} is not there"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pydra_vae.bids.ignore import CONFIG
 from pydra_vae.bids.plan import plan_subjects
 from pydra_vae.simulate.surface_bold import write_surface_tree
 from pydra_vae.workflows.finn_program import run_finn
@@ -97,6 +98,15 @@ def test_a_pair_comes_back_as_a_pair_and_its_maps_as_both(fitted, surface_tree):
         np.testing.assert_array_equal(np.stack([a.data for a in sided.darrays]), half.astype(np.float32))
     beside = json.loads((out / f"{STEM}_run-1_hemi-R_space-fsaverage5_desc-denoised_bold.json").read_text())
     assert sum(source.endswith("_bold.func.gii") for source in beside["Sources"]) == 2
+    frames = json.loads(next(out.glob("*_frames.json")).read_text())
+    assert frames["Runs"][0]["bold"].count("_bold.func.gii") == 2
+
+
+@pytest.mark.parametrize("space", ["fsLR", "fsaverage5"])
+def test_a_curator_has_nothing_to_object(fitted, validate, curate, space):
+    output = fitted[space][0].parents[1]
+    issues = validate(output, "--config", output / CONFIG)
+    assert not [issue for issue in issues if issue[0] == "error"] and not curate(output)
 
 
 def test_what_has_no_data_is_left_out_and_counted(fitted):
