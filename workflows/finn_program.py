@@ -16,6 +16,7 @@ from pydra_vae.bids.derivatives import check_output, check_work, dataset_label
 from pydra_vae.bids.filters import read_filters
 from pydra_vae.bids.ignore import note_surface_files
 from pydra_vae.bids.plan import SubjectPlan, plan_subjects
+from pydra_vae.bids.sidecars import named_by
 from pydra_vae.engine.runner import Outcome, run
 from pydra_vae.options.finn import chosen_analyses, finn_parser
 from pydra_vae.workflows.finn import SERIES, SubjectCvae
@@ -150,7 +151,7 @@ def participant(
             report=shown
             | {
                 "background_name": plan.background[1],
-                "parameters": json.dumps(parameters[plan.label], sort_keys=True),
+                "parameters": json.dumps(named_by(parameters[plan.label], dataset), sort_keys=True),
             },
         )
         for plan in plans

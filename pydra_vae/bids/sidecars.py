@@ -97,9 +97,20 @@ def sidecar(
         content["Sources"] = uris
     content |= {key: value for key, value in fields.items() if value is not None}
     if parameters:
-        content["Parameters"] = {name: _named(value, datasets) for name, value in parameters.items()}
+        content["Parameters"] = named_by(parameters, datasets)
     content["PackageVersions"] = versions()  # BIDS' SoftwareVersions is the scanner's
     return plain(content)
+
+
+def named_by(parameters: Mapping[str, Any], datasets: Mapping[str, Path]) -> dict[str, Any]:
+    """Parameters, files of a dataset by their BIDS URIs.
+
+    Examples
+    --------
+    >>> named_by({"seed": 1, "mask": "/data/in/a.nii"}, {"in": Path("/data/in")})
+    {'seed': 1, 'mask': 'bids:in:a.nii'}
+    """
+    return {name: _named(value, datasets) for name, value in parameters.items()}
 
 
 def _named(value: Any, datasets: Mapping[str, Path]) -> Any:
