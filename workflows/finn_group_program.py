@@ -178,7 +178,7 @@ class Group:
         """One `SubjectForGroup` each, where an analysis needs their series; problems are added."""
         if not self.analyses:
             return {}
-        plans, missing = plan_again(self.derivatives, self.records)
+        plans, missing = plan_again(self.derivatives, self.records, self.output)
         problems |= missing
         for problem in missing.values():
             say(self.console, "finn", problem)
@@ -201,7 +201,7 @@ class Group:
             **{name: files[name] for name in files if name not in ("label", "background", "inflated")},
             "model": Path(f"{stem}{NEEDED['model']}"),
             "config": Path(f"{stem}{NEEDED['configuration']}"),
-            "mean_image": recorded_file(made, "mean_image", self.derivatives),
+            "mean_image": recorded_file(made, "mean_image", self.derivatives, self.output),
             "scheme": "random" if scheme == "both" else scheme,
             "seed": parameters["seed"],
             "further": self.further,

@@ -197,7 +197,9 @@ def labels_beside(dseg: Path) -> Path:
         raise InputError(str(error)) from error
 
 
-def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> tuple[list[SubjectPlan], dict[str, str]]:
+def plan_again(
+    derivatives: Path, records: Mapping[str, Mapping[str, Any]], output: Path | None = None
+) -> tuple[list[SubjectPlan], dict[str, str]]:
     """Find the runs on which models were fitted, from what was recorded beside them.
 
     Parameters
@@ -206,6 +208,8 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
         The folder that was read then; it may have moved.
     records : mapping
         By label, the content of the delivered model.json.
+    output : Path, optional
+        Where these lie, for files of the output itself.
 
     Returns
     -------
@@ -232,7 +236,7 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
             bolds = [by_place[place] for place in places]
             own = [file for file in files if file.entities.get("sub") == bolds[0].entities["sub"]]
             runs = [with_companions(bold, own, shared) for bold in bolds]
-            atlas, mask = (recorded_file(record, name, derivatives) for name in ("atlas", "mask"))
+            atlas, mask = (recorded_file(record, name, derivatives, output) for name in ("atlas", "mask"))
             plans.append(_checked(label, runs, atlases, str(atlas or atlas_name), mask))
         except (AtlasError, ValueError, OSError) as error:
             problems[label] = f"{label}: {error}"
@@ -241,7 +245,7 @@ def plan_again(derivatives: Path, records: Mapping[str, Mapping[str, Any]]) -> t
     return plans, problems
 
 
-def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path) -> Path | None:
+def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path, output: Path | None = None) -> Path | None:
     """Where a file that a parameter names is now: among the sources, which know it by its place in the derivatives.
 
     Examples
@@ -249,14 +253,18 @@ def recorded_file(record: Mapping[str, Any], name: str, derivatives: Path) -> Pa
     >>> record = {"Parameters": {"mask": "/old/a/mask.nii"}, "Sources": ["bids:old:a/mask.nii"]}
     >>> recorded_file(record, "mask", Path("/new")).as_posix()
     '/new/a/mask.nii'
+    >>> recorded_file({"Parameters": {"mask": "bids::mask%201.nii"}}, "mask", Path("/in"), Path("/out")).as_posix()
+    '/out/mask 1.nii'
     """
     given = record["Parameters"].get(name)
     if not given:
         return None
-    for source in record["Sources"]:
-        path = Path(unquote(source.split(":", 2)[2] if source.startswith("bids:") else source.removeprefix("file://")))
-        if path.name == Path(given).name:
-            return (home() if source.startswith("bids:templateflow:") else Path(derivatives)) / path
+    roots = {"templateflow": home()} | ({"": output} if output else {})
+    for source in [given] if str(given).startswith("bids:") else record["Sources"]:
+        _, dataset, place = source.split(":", 2) if source.startswith("bids:") else ("", "", source)
+        path = Path(unquote(place.removeprefix("file://")))
+        if path.name == Path(given).name or source == given:
+            return Path(roots.get(dataset, derivatives)) / path
     return Path(given)
 
 
