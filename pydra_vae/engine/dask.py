@@ -72,9 +72,9 @@ class DaskWorker(RemoteWorker):
     def __setstate__(self, state):
         self.__init__(**state)
 
-    def close(self):
+    def let_go(self):
         """Let the client go, with it all that was asked of the cluster; inside `kept_processes`, only the latter."""
-        super().close()
+        super().let_go()
         self._client = None
         if not pool.are_kept():
             _close_clients()
@@ -164,21 +164,35 @@ def _client(scheduler: str | None, n_procs: int):
     known = _clients.get(key)
     if known is not None and known.status == "running":
         return known, False
-    try:
-        if scheduler:
-            client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
-        else:
-            # threads are enough: each leaf has a process of its own, and these have a memory limit of the system's
-            cluster = LocalCluster(
-                n_workers=1, threads_per_worker=n_procs, processes=False, dashboard_address=":0", memory_limit=0
-            )
-            client = Client(cluster, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise WorkerDied(f"no Dask scheduler answers at {scheduler}: {error}", started=False) from error
+    if scheduler:
+        _check_answer(scheduler)
+        client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
+    else:
+        # threads are enough: each leaf has a process of its own, and these have a memory limit of the system's
+        cluster = LocalCluster(
+            n_workers=1, threads_per_worker=n_procs, processes=False, dashboard_address=":0", memory_limit=0
+        )
+        client = Client(cluster, set_as_default=False)
     _clients[key] = client
     if _close_clients not in pool.when_let_go:
         pool.when_let_go.append(_close_clients)
     return client, True
+
+
+def _check_answer(scheduler: str):
+    """Refuse an address before a client takes it: where another program answers, that hangs."""
+    from distributed.comm import connect
+
+    async def greet():
+        met = connect(scheduler, timeout=TIMEOUT)
+        (await asyncio.wait_for(met, 1.5 * TIMEOUT)).abort()
+
+    try:
+        asyncio.run(greet())
+    except Exception as error:  # of a web server's answer (the dashboard's, say) a MemoryError
+        why = str(error) or f"no greeting within {1.5 * TIMEOUT:.0f} s"
+        text = f"no Dask scheduler answers at {scheduler} ({why}); needed: its address, as tcp://host:8786"
+        raise WorkerDied(text, started=False) from error
 
 
 def _close_clients():

@@ -89,9 +89,9 @@ class SlurmWorker(RemoteWorker):
     def __setstate__(self, state):
         self.__init__(**state)
 
-    def close(self):
+    def let_go(self):
         """Cancel what is still in the queue."""
-        super().close()
+        super().let_go()
         numbers, self._own = sorted(self._own), set()
         if numbers:
             self.observer.message(f"cancelling Slurm {_jobs(numbers)}")

@@ -68,6 +68,17 @@ class StepWorker(base.Worker):
         self.break_locks = break_locks
         self.observer = observer or Observer()
         self._in_flight: dict[str, asyncio.Future] = {}
+        self._submitting: set[asyncio.Task] = set()
+
+    def close(self):
+        """End what is under way; Pydra calls it at the end of its ``with Submitter``, after ^C too."""
+        self.let_go()
+        loop = self.loop
+        if loop is not None and not loop.is_running() and not loop.is_closed():
+            _end(self._submitting, loop)
+
+    def let_go(self):
+        """Start nothing any more, and end what computes."""
 
     async def execute(self, job: Job, rerun: bool, started: Callable[[], None]) -> child.Reply:
         """Compute one leaf somewhere.
@@ -93,9 +104,14 @@ class StepWorker(base.Worker):
 
     async def submit(self, job: Job, rerun: bool = False) -> Result:
         """Compute a workflow or a leaf."""
-        if is_workflow(job.task):
-            return await expand(job, rerun, self.submit)
-        return await self.run(job, rerun)
+        task = asyncio.current_task()
+        self._submitting.add(task)
+        try:
+            if is_workflow(job.task):
+                return await expand(job, rerun, self.submit)
+            return await self.run(job, rerun)
+        finally:
+            self._submitting.discard(task)
 
     async def run(self, job: Job, rerun: bool = False) -> Result:
         """Compute a leaf, or fetch its result.
@@ -160,6 +176,15 @@ class StepWorker(base.Worker):
         return StepFailed([failure])
 
 
+def _end(tasks: set[asyncio.Task], loop: asyncio.AbstractEventLoop):
+    """Cancel tasks of a loop that stands still, and let them tidy up."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        with contextlib.suppress(KeyboardInterrupt):  # once more for each task that waited for the interrupted one
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+
 class GroupingWorker(StepWorker):
     """A worker that may compute several leaves in one process; a subclass says how jobs get to one.
 
@@ -201,7 +226,7 @@ class GroupingWorker(StepWorker):
         """
         raise NotImplementedError
 
-    def close(self):
+    def let_go(self):
         """Let no group be tried again."""
         self._groups.closed = True
 
@@ -257,9 +282,9 @@ class LocalWorker(GroupingWorker):
     def __setstate__(self, state):
         self.__init__(**state)
 
-    def close(self):
+    def let_go(self):
         """End all processes at once."""
-        super().close()
+        super().let_go()
         self._pool.close()
 
     async def send(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable[[], None]):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -157,12 +158,17 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def test_nobody_at_the_address(go, toys, monkeypatch):
+@pytest.mark.parametrize("who", ["nobody", "another program", "nonsense"])
+def test_no_scheduler_at_the_address(go, toys, monkeypatch, who):
+    """Told in one line after a while; the dashboard's address answers, but not as a scheduler."""
     from pydra_vae.engine import dask
 
-    monkeypatch.setattr(dask, "TIMEOUT", 1)
-    with pytest.raises(EngineError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
-        go({"a": toys.Copy(text="a")}, worker_options={"scheduler": "tcp://127.0.0.1:1"})
+    monkeypatch.setattr(dask, "TIMEOUT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        address = {"nobody": "tcp://127.0.0.1:1", "another program": f"127.0.0.1:{port}", "nonsense": "nonsense"}[who]
+        with pytest.raises(EngineError, match=rf"no Dask scheduler answers at {address} \(.*needed: its address"):
+            go({"a": toys.Copy(text="a")}, worker_options={"scheduler": address})
 
 
 def test_it_can_be_handed_to_pydra(toys, tmp_path):

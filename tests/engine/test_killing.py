@@ -1,5 +1,6 @@
 """Points 4, 6 and 9: a fit in a spawned child, SIGKILL and resumption, ^C."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -8,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from pydra.engine.submitter import Submitter
+
+from pydra_vae.engine.worker import LocalWorker
 
 FITTING = '''
     import os
@@ -216,3 +220,18 @@ def test_interrupt_while_workers_start(fitting, tools):
     os.killpg(process.pid, signal.SIGINT)
     said = lab.end(process, code=130)
     assert "Traceback" not in said.err
+
+
+def test_interrupt_under_pydra_s_own_submitter_leaves_no_task(toys, tmp_path):
+    """Pydra closes the worker and the loop; what still waits then is told line by line by the interpreter."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with Submitter(worker=LocalWorker(n_procs=1), cache_root=tmp_path) as submitter:
+        submitter.loop.call_later(0.05, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            submitter(toys.Copy().split(text=["a", "b"]).combine("text"))
+        assert asyncio.all_tasks(submitter.loop)
+        submitter.worker.close()
+        assert not asyncio.all_tasks(submitter.loop)
