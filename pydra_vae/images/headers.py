@@ -210,19 +210,30 @@ def check_runs(
         Naming the first run that differs, and how.
     """
     headers = [read_header(path) for path in bolds]
+    for header in headers:
+        check_bold(header)
+        check_same_grid(header, headers[0], "run")
+    check_timing(headers, t_rs, sidecars)
+    return headers
+
+
+def check_timing(
+    headers: Sequence[Header],
+    t_rs: Sequence[float | None] | None = None,
+    sidecars: Sequence[Path | None] | None = None,
+) -> None:
+    """Raise ValueError unless runs have one repetition time; the parameters are those of `check_runs`."""
     nothing = [None] * len(headers)
     known: list[float] = []
     for header, t_r, sidecar in zip(headers, t_rs or nothing, sidecars or nothing, strict=True):
-        check_bold(header)
-        check_same_grid(header, headers[0], "run")
-        if t_r is not None or header.t_r is not None:
-            known.append(check_t_r(header, t_r, sidecar or "its sidecar"))
-            if abs(known[-1] - known[0]) > T_R_TOLERANCE * known[0]:
-                raise ValueError(
-                    f"{header.path} has TR = {known[-1]:g} s, but {headers[0].path} has {known[0]:g} s: runs of "
-                    "one subject are joined in time and need one TR; choose runs with --task-id or --run"
-                )
-    return headers
+        if t_r is None and header.t_r is None:
+            continue
+        known.append(check_t_r(header, t_r, sidecar or "its sidecar"))
+        if abs(known[-1] - known[0]) > T_R_TOLERANCE * known[0]:
+            raise ValueError(
+                f"{header.path} has TR = {known[-1]:g} s, but {headers[0].path} has {known[0]:g} s: runs of "
+                "one subject are joined in time and need one TR; choose runs with --task-id or --run"
+            )
 
 
 def dimensions(shape: Sequence[int]) -> str:

@@ -19,7 +19,7 @@ from nibabel.cifti2 import BrainModelAxis
 from pydra_vae.images import cifti
 from pydra_vae.images.atlases import DEFAULT_ATLAS, AtlasError, Label, home, network_of
 from pydra_vae.images.geometry import check_same_models, load_geometry
-from pydra_vae.images.headers import T_R_TOLERANCE, check_bold, check_t_r
+from pydra_vae.images.headers import check_bold, check_timing
 from pydra_vae.images.surface_headers import SurfaceHeader, read_surface_header
 from pydra_vae.images.surface_labels import FSLR_32K, SurfaceLabels, check_same_mesh, load_labels
 from pydra_vae.images.surface_templates import check_mesh
@@ -95,9 +95,7 @@ def check_surface_runs(
         Naming the first run that differs, and how.
     """
     found = [read_surface_header(files) for files in bolds]
-    nothing = [None] * len(found)
-    known: list[float] = []
-    for header, t_r, sidecar in zip(found, t_rs or nothing, sidecars or nothing, strict=True):
+    for header in found:
         check_bold(header)
         for hemi, own, first in zip("LR", header.vertices, found[0].vertices, strict=True):
             if header.mesh_sizes != found[0].mesh_sizes or not np.array_equal(own, first):
@@ -106,13 +104,7 @@ def check_surface_runs(
                     f"{found[0].path} {len(first):,} of {found[0].mesh_sizes[0]:,}, or other ones: runs of one subject "
                     "are joined on one mesh; choose with --space, --task-id or --run"
                 )
-        if t_r is not None or header.t_r is not None:
-            known.append(check_t_r(header, t_r, sidecar or "its sidecar"))
-            if abs(known[-1] - known[0]) > T_R_TOLERANCE * known[0]:
-                raise ValueError(
-                    f"{header.path} has TR = {known[-1]:g} s, but {found[0].path} has {known[0]:g} s: runs of one "
-                    "subject are joined in time and need one TR; choose runs with --task-id or --run"
-                )
+    check_timing(found, t_rs, sidecars)
     return found
 
 
