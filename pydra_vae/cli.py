@@ -6,6 +6,7 @@ import importlib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 PROG = "pydra-vae"
@@ -72,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if argv and argv[0].partition("=")[0] == COMPLETION:
         return _complete([*argv[0].split("=")[1:], *argv[1:]])
-    print(_help())
     if argv in ([], ["-h"], ["--help"]):
+        print(_help())
         return 0
-    print(f"\n{PROG}: unknown recipe {argv[0]!r}", file=sys.stderr)
+    print(f"{PROG}: unknown recipe {argv[0]!r}; there are {', '.join(COMMANDS)}, and --help", file=sys.stderr)
     return 2
 
 
@@ -106,12 +107,18 @@ def _complete(shells: list[str]) -> int:
 
 def whole_parser() -> ArgumentParser:
     """A parser of all commands, which only completion needs: it loads every option."""
+    import shtab
+
     parser = ArgumentParser(prog=PROG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version="")
+    parser.add_argument(COMPLETION, choices=shtab.SUPPORTED_SHELLS)
     commands = parser.add_subparsers(dest="command")
     for name, command in COMMANDS.items():
         module, _, function = command.parser.partition(":")
         own = getattr(importlib.import_module(module), function)(f"{PROG} {name}")
+        for action in own._actions:
+            if action.type is Path and not hasattr(action, "complete"):
+                action.complete = shtab.FILE
         commands.add_parser(name, help=command.summary, parents=[own], add_help=False, conflict_handler="resolve")
     return parser
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,9 @@ def test_help_lists_every_command_and_the_exit_statuses(capsys):
 
 def test_an_unknown_word_is_refused(capsys):
     assert main(["fin"]) == 2
-    assert "unknown recipe 'fin'" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "pydra-vae: unknown recipe 'fin'; there are finn, motor, structural, fetch, clean, and --help\n"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -53,6 +56,7 @@ def test_completion_of_each_shell_knows_all_commands(shell, capsys):
         (["motor", "--hrf", "spm", "--print"], set()),
         (["structural", "--network", "conv-"], {"conv-dense"}),
         (["finn", "data", "out", "par"], {"participant"}),
+        (["finn", "--mask", "test_pack"], {"test_package.py"}),
     ],
 )
 def test_bash_completes(words, expected, capsys, tmp_path):
@@ -63,7 +67,8 @@ def test_bash_completes(words, expected, capsys, tmp_path):
         'compopt() { :; }; source "$1"; shift; COMP_WORDS=(pydra-vae "$@"); COMP_CWORD=$#; '
         '_shtab_pydra_vae; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    done = subprocess.run(["bash", "-c", ask, "bash", script, *words], capture_output=True, text=True, check=True)
+    command = ["bash", "-c", ask, "bash", script, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     assert set(done.stdout.split()) == expected
 
 
@@ -79,6 +84,8 @@ def test_the_whole_parser_parses_what_the_recipes_parse():
         (["motor", "d"], "DATA and OUTPUT belong together"),
         (["structural", "d", "o", "participant"], "there is no participant level"),
         (["finn", "d", "o", "session"], "invalid choice: 'session'"),
+        (["finn", "d", "o", "group", "--particpant_label", "1"], "do you mean --participant-label?"),
+        (["finn", "d", "o", "group", "--config"], "pydra-vae finn: error: argument --config: expected one argument"),
         (["motor", "d", "o", "--mem", "much"], "'much' is no amount of memory, such as 16GB"),
     ],
 )

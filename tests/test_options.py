@@ -118,6 +118,8 @@ def test_config_file_gives_defaults_and_the_command_line_wins(tmp_path):
         ('derivatves = "d"', "do you mean derivatives?"),
         ('mem = "lots"', "'lots' is no amount of memory"),
         ("latent-dim = ", "not valid TOML"),
+        ("latent-dim = 4\nlatent_dim = 5", "latent-dim and latent_dim set the same: leave one out"),
+        ('mem = "2GB"\nmem-gb = 3', "mem and mem-gb set the same"),
     ],
 )
 def test_a_bad_config_is_named(tmp_path, capsys, text, message):

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import shtab
 from rich.console import Console
 from rich.table import Table
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def clean_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = Parser(prog=prog, description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("work", type=Path, metavar="WORK", help="a recipe's --work-dir")
+    parser.add_argument("work", type=Path, metavar="WORK", help="a recipe's --work-dir").complete = shtab.DIRECTORY
     parser.add_argument(
         "--keep-latest",
         action="store_true",

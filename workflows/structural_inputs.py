@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydra_vae.options.parser import step_options
-from pydra_vae.options.structural import ANALYSES
+from pydra_vae.options.structural_analyses import ANALYSES
 from pydra_vae.tasks.draw_volumes import DrawVolumes
 from pydra_vae.tasks.embed_volumes import EmbedVolumes
 from pydra_vae.tasks.fit_joint import FitJoint

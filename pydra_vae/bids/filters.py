@@ -136,7 +136,7 @@ def _short(name: str, where: str) -> str:
     if key not in ENTITY_ORDER:
         known = [*LONG, *(k for k in ENTITY_ORDER if k not in LONG.values())]
         near = difflib.get_close_matches(name, known, 1)
-        meant = f"; do you mean {near[0]}?" if near else ";"
+        meant = f"; do you mean {near[0]}?" if near else "."
         raise InputError(f"{where}: unknown entity {name!r}{meant} Known are {', '.join(known)}")
     return key
 

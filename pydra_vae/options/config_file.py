@@ -34,15 +34,18 @@ def use(parser: argparse.ArgumentParser, path: Path) -> None:
     except tomllib.TOMLDecodeError as error:
         parser.error(f"--config {path}: not valid TOML: {error}")
     actions = keys(parser)
+    said: dict[str, str] = {}
     for key, value in values.items():
         action = actions.get(key.replace("_", "-"))
         if action is None:
             near = difflib.get_close_matches(key.replace("_", "-"), [name for name in actions if len(name) > 1], 1)
-            meant = f"; do you mean {near[0]}?" if near else ""
+            meant = f"; do you mean {near[0]}?" if near else "."
             parser.error(
                 f"--config {path}: unknown key {key!r}{meant} Keys are options without their dashes, in no "
                 "[section]; --help lists them"
             )
+        if said.setdefault(action.dest, key) != key:
+            parser.error(f"--config {path}: {said[action.dest]} and {key} set the same: leave one out")
         default = _value(parser, path, key, action, value)
         for other in parser._actions:  # argparse takes the default of the first action of a destination
             if other.dest == action.dest and default is not None:
@@ -111,7 +114,7 @@ def given_values(parser: argparse.ArgumentParser, options: argparse.Namespace) -
 
 def _plain(dest: str, value: Any) -> Any:
     """A value as TOML and the option's own type read it."""
-    if isinstance(value, tuple):  # of `options.structural.entity`
+    if isinstance(value, tuple):  # of `options.structural_analyses.entity`
         return "=".join(value)
     if isinstance(value, list):
         return [_plain(dest, item) for item in value]

@@ -48,7 +48,7 @@ def finn_parser(prog: str | None = None, version: str = "") -> Parser:
     parser.add_argument(
         "output", nargs="?", type=Path, metavar="OUTPUT", help="folder for the results"
     ).complete = shtab.DIRECTORY
-    level(parser, "participant: fit and report each subject; group: tables and index from OUTPUT alone")
+    level(parser, "participant: fit and report each subject; group: compare those in OUTPUT, and report")
     common(parser, version)
     _reading(parser)
     _series(parser)
@@ -93,7 +93,7 @@ def _series(parser: Parser) -> None:
         " .tsv beside it, or none for the runs' brain mask (default: Schaefer2018, 200 parcels,"
         " 17 networks; none with --mask). On the surface a dlabel.nii, label.gii or annot, or none for every"
         " grayordinate (default: Schaefer2018 where TemplateFlow's folder has it on that mesh, else none)",
-    )  # fmt: skip
+    ).complete = shtab.FILE  # fmt: skip
     group.add("--mask", type=Path, metavar="FILE", help="voxels are those of this mask; with --atlas, those of both")
     group.step(
         "extract", "--confounds", "strategy", choices=("none", "simple", "scrubbing", "compcor", "ica_aroma"),
@@ -222,5 +222,5 @@ def _group(parser: Parser) -> None:
     group.step("shared", "--shared-steps", "max_steps", type=positive, metavar="N",
                help="steps of a shared model")  # fmt: skip
     group.add("--participants", type=Path, metavar="FILE",
-              help="participants.tsv (default: that of DERIVATIVES)").complete = shtab.FILE  # fmt: skip
+              help="participants.tsv (default: that of DERIVATIVES)")  # fmt: skip
     group.add("--score", metavar="COLUMN", help="column of participants.tsv to hold against latent distances")

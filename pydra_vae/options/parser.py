@@ -7,6 +7,7 @@ the user gave it: each default is written once, in the step (a test compares the
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import re
 from pathlib import Path
@@ -20,8 +21,8 @@ LEVELS = ("participant", "group")
 EXIT_CODES = """\
 exit status:
   0    everything asked for was computed or already there
-  1    some subjects failed; the others were delivered
-  2    wrong arguments or unusable input; nothing was computed
+  1    some of it failed, as was said; everything else was delivered
+  2    wrong arguments or unusable input
   130  interrupted
 """
 
@@ -43,13 +44,22 @@ class Parser(argparse.ArgumentParser):
         args = [_dashed(arg) for arg in cluster.joined(sys.argv[1:] if args is None else args)]
         args = self._positionals_first(args)
         config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        config.add_argument("--config")
+        config.add_argument("--config", nargs="?")  # this parser itself says where the file is missing
         known, _ = config.parse_known_args(args)
         if known.config:
             config_file.use(self, Path(known.config))
         namespace, unknown = super().parse_known_args(args, namespace)
         config_file.make_absolute(self, namespace)
         return namespace, unknown
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does, but an option that there is not is told with the one that may be meant."""
+        namespace, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings if len(option) > 2]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{f'; do you mean {near[0]}?' if near else ''}")
+        return namespace
 
     def _positionals_first(self, args: list[str]) -> list[str]:
         """Take DERIVATIVES, OUTPUT and LEVEL wherever they stand, even after ``--participant-label 01 02``.
@@ -173,7 +183,7 @@ def common(parser: Parser, version: str) -> None:
     parser.add_argument("--version", action="version", version=f"pydra-vae {version}")
     parser.add_argument(
         "--config", metavar="FILE",
-        help="TOML file with any of these options as keys, and derivatives, output, level; what is given here wins",
+        help="TOML file with any of these options as keys, and derivatives, output, level; the command line wins",
     ).complete = shtab.FILE  # fmt: skip
 
 
@@ -188,7 +198,7 @@ def bids_filter(group: Group, key: str) -> None:
         "--bids-filter-file", type=Path, metavar="FILE",
         help="JSON as fMRIPrep takes it: entities that files must have, such as"
         f' {{"{key}": {{"session": ["01", "02"], "acquisition": null}}}}; null: files without it, "*": any value',
-    ).complete = shtab.FILE  # fmt: skip
+    )  # fmt: skip
 
 
 def running(parser: Parser) -> None:
