@@ -34,6 +34,7 @@ def test_commands_of_the_page(command):
 
 
 def test_code_of_the_page(tmp_path, monkeypatch):
+    """A worker that is handed to Pydra."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "engine"))
     import toysteps
 
@@ -61,7 +62,8 @@ def test_names_are_the_runners():
     assert set(cluster.WORKERS) == set(WORKERS)
 
 
-def test_a_device_of_this_machine_is_checked():
+def test_a_device_of_this_machine_is_checked(monkeypatch):
+    monkeypatch.setattr("pydra_vae.workflows.program.available", list)  # which loads torch
     options = SimpleNamespace(device="cuda:77", worker="local", dask_scheduler=None)
     with pytest.raises(InputError, match="--device cuda:77"):
         check_device(options)

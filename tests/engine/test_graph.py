@@ -17,6 +17,7 @@ from pydra_vae.engine.errors import StepDefinitionError
 from pydra_vae.engine.runner import run
 from pydra_vae.engine.step import digest_of
 from pydra_vae.workflows import finn, motor, structural
+from pydra_vae.workflows.motor_parts import RecordingSeries
 
 LOAD = '''
     from pathlib import Path
@@ -159,7 +160,7 @@ FOUND = {"lab": ["3.0 0", "7.0 0"], "split": ["3.0 0", "7.0 0"], "nested": "3.0 
 EDITED = {"lab": ["1.5 0", "3.5 0"], "split": ["1.5 0", "3.5 0"], "nested": "1.5 0"}
 
 
-@pytest.mark.parametrize("worker", ["debug", "cf"])
+@pytest.mark.parametrize("worker", [pytest.param("debug", marks=pytest.mark.slow), "cf"])
 def test_an_edit_is_seen_by_pydra_s_own_workers(mylab, worker):
     first = mylab.go(worker, *FOUND)
     assert first["found"] == FOUND
@@ -167,7 +168,6 @@ def test_an_edit_is_seen_by_pydra_s_own_workers(mylab, worker):
     assert mylab.go(worker, *FOUND) == {"found": FOUND, "computed": []}
     mylab.write("mylab/helper.py", MEAN.format(2))
     assert mylab.go(worker, *FOUND) == {"found": EDITED, "computed": ["Fit", "Fit"]}
-    assert mylab.go(worker, *FOUND) == {"found": EDITED, "computed": []}
     mylab.write("mylab/helper.py", "# a comment\n" + MEAN.format(1))
     assert mylab.go(worker, *FOUND) == {"found": FOUND, "computed": []}
 
@@ -179,6 +179,7 @@ def test_every_way_of_running_shares_one_cache(mylab):
         assert mylab.go(worker, *names) == {"found": {name: FOUND[name] for name in names}, "computed": []}
 
 
+@pytest.mark.slow
 def test_why_a_plain_workflow_needs_the_line(mylab):
     """Should this fail after an upgrade of Pydra: the parameter and docs/embedding.md have had their day."""
     before = mylab.go("debug", "careless")["found"]
@@ -335,10 +336,8 @@ SAME_NAMES = """
 def test_files_of_one_name_keep_it(lab):
     """Pydra's `image.nii (1).gz` is read by nothing; and digests are right in a script that a worker still imports."""
     lab.write("names.py", SAME_NAMES)
-    assert lab.run("names.py", "debug").out.splitlines()[-1] == "image.nii.gz1 image.nii.gz2"
-    assert lab.run("names.py", "run").out.splitlines()[-1] == "0 image.nii.gz1 image.nii.gz2"
-    (lab.folder / "work").rename(lab.folder / "old")
     assert lab.run("names.py", "run").out.splitlines()[-1] == "4 image.nii.gz1 image.nii.gz2"
+    assert lab.run("names.py", "debug").out.splitlines()[-1] == "image.nii.gz1 image.nii.gz2"
 
 
 def test_a_split_task_is_refused_by_run(lab, toys):
@@ -365,9 +364,9 @@ def test_every_workflow_of_the_recipes_is_ours():
         assert name.Outputs.__module__ == name.__module__
 
 
-def test_a_digest_of_several_is_none_of_theirs():
-    both = digest_of(finn.SubjectCvae, motor.TiVaeModel)
-    assert len({both, digest_of(finn.SubjectCvae), digest_of(motor.TiVaeModel)}) == 3
+def test_a_digest_of_several_is_none_of_theirs(toys):
+    both = digest_of(toys.Copy, RecordingSeries)
+    assert len({both, digest_of(toys.Copy), digest_of(RecordingSeries)}) == 3
     assert len(both) == 32
 
 

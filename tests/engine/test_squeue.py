@@ -38,7 +38,8 @@ def fake(tmp_path, monkeypatch):
         (folder / name).write_text(f"#!/bin/sh\nF={folder}\n{text}\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(slurm, "GRACE", 1.0)
+    for module, name, seconds in ((slurm, "GRACE", 0.5), (slurm, "POLL", 0.1), (squeue, "SOON", 0.1)):
+        monkeypatch.setattr(module, name, seconds)
     monkeypatch.setattr(squeue, "PAUSE", 0.01)
     return folder
 

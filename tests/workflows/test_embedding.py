@@ -49,18 +49,22 @@ def leaves(folder):
     return {path.name for kind in ("python", "shell") for path in (folder / "work").glob(f"{kind}-*")}
 
 
-def test_the_examples_run_on_any_worker_and_share_their_cache(data):
-    """A shell task, a Nipype interface, our workflow two deep in the lab's, split over subjects."""
-    arguments = ("mask.nii.gz", *sorted(path.name for path in data.glob("sub-*.nii.gz")))
+@pytest.mark.parametrize(
+    ("subjects", "others"),
+    [(["sub-01"], []), pytest.param(["sub-01", "sub-02"], ["runner", "local", "debug"], marks=pytest.mark.slow)],
+)
+def test_the_examples_run_on_any_worker_and_share_their_cache(data, subjects, others):
+    """A shell task, a Nipype interface, our workflow two deep in the lab's, split over subjects; then our runner."""
+    arguments = ("mask.nii.gz", *(next(data.glob(f"{subject}_*")).name for subject in subjects))
     example = EXAMPLES / "lab_workflow.py"
     table = started(example, *arguments, "--worker", "cf", cwd=data).stdout.split()[-1]
     found = pd.read_table(table)
     assert list(found.columns) == ["subject", "run", "median_tsnr"]
-    assert list(found["subject"]) == ["sub-01", "sub-02"] and (found["median_tsnr"] > 1).all()
+    assert list(found["subject"]) == subjects and (found["median_tsnr"] > 1).all()
     computed = leaves(data)
     denoised = next(data.glob("work/python-*/denoised*.nii.gz"))
     assert nib.load(denoised).shape == (*SHAPE, FRAMES - 2)
-    for worker in ("runner", "local"):
+    for worker in others:
         again = started(example, *arguments, "--worker", worker, cwd=data).stdout.split()[-1]
         assert Path(again).read_bytes() == Path(table).read_bytes()
     kept = next(data.glob("work/shell-*/kept.nii.gz"))
@@ -112,12 +116,12 @@ def test_an_edit_of_ours_is_seen_in_a_lab_s_workflow_on_a_plain_submitter(data):
     script = data / "lab.py"
     script.write_text(PREPARE)
     counts = []
-    for file in (None, None, "stats/normalise.py", "stats/collapse.py", "workflows/finn_parts.py"):
-        if file:
+    for files in ([], ["stats/normalise.py"], ["stats/collapse.py", "workflows/finn_parts.py"]):
+        for file in files:
             with open(code / "pydra_vae" / file, "a", encoding="utf-8") as module:
                 module.write("\nEDITED = True\n")
         before = leaves(data)
         started(script, cwd=data, path=code)
         counts.append(len(leaves(data) - before))
-    # mask, series, scaling; nothing; the scaling; what no step of these reaches; a graph, whose steps are as they were
-    assert counts == [3, 0, 1, 0, 0]
+    # mask, series, scaling; the scaling; nothing: no step of these reaches the one, and of the other all are as before
+    assert counts == [3, 1, 0]
