@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pydra_vae.bids.files import InputError
+from pydra_vae.engine import leftovers
+from pydra_vae.engine.leftovers import Left
 from pydra_vae.engine.reach import Stored, latest, remove, running, survey
 from pydra_vae.options.parser import Parser
 from pydra_vae.workflows.program import program, say
@@ -61,8 +63,10 @@ def clean(options: argparse.Namespace, console: Console) -> int:
     InputError
         If the folder holds no results, or a run is at work in it.
     """
-    found = survey(_checked(options.work))
-    if not found:
+    work = _checked(options.work)
+    left = _of_dead_runs(work, console)
+    found = survey(work)
+    if not found and not left:
         raise InputError(f"{options.work} holds no results of a recipe: give a folder that was a --work-dir")
     kept = latest(found) if options.keep_latest else set()
     out = [one for one in found if one.lost and one.folder not in kept]
@@ -73,12 +77,16 @@ def clean(options: argparse.Namespace, console: Console) -> int:
         say(console, COMMAND, f"… and {len(absences) - _SHOWN} more of this kind", "yellow")
     if out:
         console.print(_table(found, out))
-    left = [] if options.dry_run else [one for one in out if not _removed(one, console)]
-    done = [one for one in out if one not in left]
+    failed = [] if options.dry_run else [one for one in out if not _removed(one, console)]
+    done = [one for one in out if one not in failed]
     stay = [one for one in found if one not in done]
     verb = "would be deleted (--dry-run)" if options.dry_run else "deleted"
+    if left:
+        console.print(f"notes of {len(left)} jobs of runs that are gone {verb}")
+    if not options.dry_run:
+        leftovers.remove(left)
     console.print(f"{len(done)} results, {_size(done)}, {verb}; {len(stay)}, {_size(stay)}, stay")
-    return 1 if left else 0
+    return 1 if failed else 0
 
 
 def _absence(path: Path) -> str:
@@ -97,6 +105,18 @@ def _checked(work: Path) -> Path:
             f"{work}: {who} holds {held[0].path.name}: wait until its run has ended; if it is gone, delete that lock"
         )
     return work
+
+
+def _of_dead_runs(work: Path, console: Console) -> list[Left]:
+    """What jobs of a cluster left that nobody will ask for."""
+    there = leftovers.look(work)
+    if at_work := [one for one in there if one.needed]:
+        raise InputError(f"{work}: {at_work[0].whose} is at work in it: wait until it has ended, or cancel it")
+    for one in there:
+        if one.needed is None:
+            text = f"nobody here knows whether {one.whose} still needs {one.box.folder}: if it is gone, delete that"
+            say(console, COMMAND, text, "yellow")
+    return [one for one in there if one.needed is False]
 
 
 def _removed(one: Stored, console: Console) -> bool:

@@ -2,7 +2,8 @@
 
 The work folder must be the same on all machines. Beside the steps' folders it has ``remote/``:
 
-- ``<token>/``, the box of one submission: `PARCEL`, `CLAIM` (which process took it), `REPLY`, scripts and logs;
+- ``<token>/``, the box of one submission: `OWNER` (whose it is), `PARCEL`, `CLAIM` (which process took it), `REPLY`,
+  scripts and logs;
 - ``<checksum>.json``, for each job under way: its token, and what the scheduler calls it. From it another run learns
   that the job waits or runs already, and whose a lock of another machine is.
 """
@@ -25,7 +26,7 @@ from pydra_vae.engine.child import STARTING, Reply
 from pydra_vae.engine.pool import THREAD_VARIABLES
 
 REMOTE = "remote"
-PARCEL, CLAIM, REPLY = "parcel.pkl", "claim.json", "reply.json"
+OWNER, PARCEL, CLAIM, REPLY = "owner.json", "parcel.pkl", "claim.json", "reply.json"
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,10 @@ class Box:
 
     @classmethod
     def new(cls, cache_root: Path) -> "Box":
-        """An empty one; what is in it is nobody else's to read."""
+        """One that holds only its owner's name; what is in it is nobody else's to read."""
         box = cls(Path(cache_root) / REMOTE / uuid.uuid4().hex)
         box.folder.mkdir(parents=True, mode=0o700)
+        write_json(box.folder / OWNER, _owner())
         return box
 
     @property
@@ -108,7 +110,7 @@ class Box:
 
     def record(self, checksums: Iterable[str], **what):
         """Note for other runs what these jobs are called by their scheduler."""
-        whose = {"token": self.folder.name, "host": locks.own_host(), "pid": os.getpid()}
+        whose = {"token": self.folder.name, **_owner()}
         for checksum in checksums:
             write_json(self.root / f"{checksum}.json", {**whose, **what})
 
@@ -151,6 +153,21 @@ def recorded(cache_root: Path, checksum: str) -> tuple[dict, Box | None]:
     root = Path(cache_root) / REMOTE
     found = read_json(root / f"{checksum}.json")
     return (found, Box(root / found["token"])) if found.get("token") else ({}, None)
+
+
+def boxes(cache_root: Path) -> list[tuple[Box, dict, list[str]]]:
+    """All boxes, each with what is noted of it (at least its owner) and the jobs whose records name it."""
+    root = Path(cache_root) / REMOTE
+    found = {folder.name: (read_json(folder / OWNER), []) for folder in root.glob("*/")}
+    for path in root.glob("*.json"):
+        record = read_json(path)
+        if token := record.get("token"):
+            found[token] = (record, [*found.get(token, ({}, []))[1], path.stem])
+    return [(Box(root / token), record, checksums) for token, (record, checksums) in found.items()]
+
+
+def _owner() -> dict:
+    return {"host": locks.own_host(), "pid": os.getpid()}
 
 
 def is_orphan(record: dict) -> bool:

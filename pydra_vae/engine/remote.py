@@ -17,7 +17,7 @@ from pydra_vae.engine import together
 from pydra_vae.engine.child import Reply
 from pydra_vae.engine.errors import WorkerDied
 from pydra_vae.engine.locks import Holder
-from pydra_vae.engine.parcel import REMOTE, Box, Parcel, is_orphan, recorded
+from pydra_vae.engine.parcel import Box, Parcel, boxes, is_orphan, recorded
 from pydra_vae.engine.results import cached_result
 from pydra_vae.engine.turns import Turns
 from pydra_vae.engine.worker import GroupingWorker, pickled, tidy_up_after
@@ -85,10 +85,9 @@ class RemoteWorker(GroupingWorker):
 
     async def _tidy_up(self, cache_root: Path):
         """Remove the notes of runs that were killed, once their jobs are gone."""
-        for path in (Path(cache_root) / REMOTE).glob("*.json"):
-            record, box = recorded(cache_root, path.stem)
-            if box is not None and is_orphan(record) and await self.lives(record, box.claimed()) is False:
-                box.forget([path.stem])
+        for box, record, checksums in boxes(cache_root):
+            if is_orphan(record) and (not checksums or await self.lives(record, box.claimed()) is False):
+                box.forget(checksums)
 
     async def _sent(self, jobs: list[Job], work, rerun: bool, order: int, started: Callable) -> list[Reply]:
         box = Box.new(jobs[0].cache_root)

@@ -1,13 +1,14 @@
 """What Slurm says, and what is made of it: a stand-in for its commands, which tells what the test wants."""
 
 import asyncio
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from pydra_vae.engine import slurm, squeue
+from pydra_vae.engine import leftovers, slurm, squeue
 from pydra_vae.engine.errors import EngineError
 from pydra_vae.engine.locks import own_host
 from pydra_vae.engine.parcel import Box, write_json
@@ -139,6 +140,20 @@ def test_locks_of_other_machines(fake, toys, tmp_path, state):
         began = time.monotonic()
         assert go(toys.Copy(text="b"), work).exit_code == 0 and time.monotonic() - began < 60
         assert not lock.exists()
+
+
+@pytest.mark.parametrize(("queue", "needed"), [("77|PENDING|None", True), ("77|FAILED|None", False), ("", False)])
+def test_what_a_killed_run_left_is_needed_as_long_as_its_job_waits(fake, tmp_path, queue, needed):
+    box = Box.new(tmp_path)
+    box.record(["python-1"], worker="slurm", job="77", cluster="fake")
+    (one,) = leftovers.look(tmp_path)
+    assert one.needed is True  # this process lives
+    write_json(box.root / "python-1.json", json.loads((box.root / "python-1.json").read_text()) | {"host": "login2"})
+    (fake / "jobs").write_text(queue)
+    (one,) = leftovers.look(tmp_path)
+    assert (one.needed, one.whose) == (needed, "Slurm job 77")
+    leftovers.remove([one])
+    assert not list((tmp_path / "remote").iterdir())
 
 
 def test_a_box_is_nobody_elses_to_read(tmp_path):

@@ -1,5 +1,7 @@
 """`pydra-vae clean` as a program: what it refuses, says and deletes."""
 
+import json
+import os
 import re
 import shutil
 import socket
@@ -9,6 +11,7 @@ import pytest
 from fileformats.generic import File
 
 from pydra_vae.engine.locks import own_host
+from pydra_vae.engine.parcel import Box
 from pydra_vae.engine.runner import run
 from pydra_vae.workflows.clean import clean_parser, main
 
@@ -76,6 +79,43 @@ def test_a_folder_in_which_a_run_is_at_work_is_left_alone(work, capsys, lock, sa
     before = results(work)
     assert main([str(work)]) == 2 and results(work) == before
     assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.fixture
+def left(work):
+    """Makes the notes that a job of a cluster has in the work folder, as one of a run of this process or another."""
+
+    def make(checksum, **owner):
+        box = Box.new(work)
+        whose = json.loads((box.folder / "owner.json").read_text()) | owner
+        (box.folder / "owner.json").write_text(json.dumps(whose))
+        (box.folder / "parcel.pkl").write_text("all")
+        if checksum:
+            note = {"token": box.folder.name, "worker": "dask", "scheduler": "tcp://there:8786", **whose}
+            (box.root / f"{checksum}.json").write_text(json.dumps(note))
+        return box.folder
+
+    return make
+
+
+def test_what_dead_runs_left_of_a_cluster_s_jobs_goes(work, left, capsys):
+    dead = left("python-1", pid=4_000_000)
+    unsubmitted = left(None, pid=4_000_000)
+    strange = left("python-2", host="login2")
+    assert main([str(work), "--dry-run"]) == 0 and dead.exists()
+    capsys.readouterr()
+    assert main([str(work)]) == 0
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "notes of 2 jobs of runs that are gone deleted" in said and f"on login2 still needs {strange}" in said
+    assert not dead.exists() and not unsubmitted.exists()
+    assert sorted(path.name for path in (work / "remote").iterdir()) == sorted(["python-2.json", strange.name])
+
+
+def test_a_folder_in_which_a_run_waits_for_a_cluster_is_left_alone(work, left, capsys):
+    left("python-1")
+    before = results(work)
+    assert main([str(work)]) == 2 and results(work) == before
+    assert f"the run of process {os.getpid()} on" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_folders_that_are_none(tmp_path, capsys):
