@@ -22,7 +22,7 @@ import cloudpickle
 from pydra_vae.engine import child, locks
 from pydra_vae.engine.child import Reply
 from pydra_vae.engine.errors import WorkerDied
-from pydra_vae.engine.parcel import Box, Parcel
+from pydra_vae.engine.parcel import GRACE, Box, Parcel
 
 # Seconds for which an idle process, which has torch loaded, is worth its memory.
 IDLE = 60
@@ -60,6 +60,22 @@ def job_main(path: str):
         answered = child.failure(Reply(), error)
     replies = answered if isinstance(answered, list) else [answered] * len(parcel.folders)
     box.reply(replies)
+
+
+def check_seen(box: Box):
+    """Wait until a box that was made on another machine is there.
+
+    Raises
+    ------
+    WorkerDied
+        If it does not come.
+    """
+    end = time.monotonic() + GRACE
+    while not box.is_there():
+        if time.monotonic() > end:
+            text = f"{os.uname().nodename} does not see {box.folder}: the work folder must be the same on all machines"
+            raise WorkerDied(text, started=False)
+        time.sleep(POLL)
 
 
 def release_earlier_try(parcel: Parcel, box: Box):
@@ -180,6 +196,7 @@ def compute(parcel: Parcel, is_wanted: Callable[[], bool], **claim) -> list[Repl
         If there is no answer.
     """
     box = Box(Path(parcel.box))
+    check_seen(box)
     release_earlier_try(parcel, box)
     asyncio.run(wait_for_locks(parcel))
     process = _take(parcel)

@@ -26,6 +26,8 @@ from pydra_vae.engine.child import STARTING, Reply
 from pydra_vae.engine.pool import THREAD_VARIABLES
 
 REMOTE = "remote"
+# Seconds that a network folder may take to show what another machine wrote.
+GRACE = 15.0
 OWNER, PARCEL, CLAIM, REPLY = "owner.json", "parcel.pkl", "claim.json", "reply.json"
 
 
@@ -128,10 +130,15 @@ class Box:
 
     def replied(self) -> list[Reply] | None:
         """The answer, if it has come."""
-        with contextlib.suppress(OSError):
-            os.listdir(self.folder)  # a network folder's client looks again for what was not there
+        self.is_there()
         found = read_json(self.folder / REPLY)
         return [Reply(**fields) for fields in found] if found else None
+
+    def is_there(self) -> bool:
+        """Whether the folder is seen; a network folder's client looks again for what was not there."""
+        with contextlib.suppress(OSError):
+            return OWNER in os.listdir(self.folder)
+        return False
 
     def send(self, parcel: Parcel) -> Path:
         """Write the parcel."""

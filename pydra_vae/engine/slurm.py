@@ -19,7 +19,7 @@ from pydra.engine.job import Job
 from pydra_vae.engine.child import Reply
 from pydra_vae.engine.elsewhere import bootstrap
 from pydra_vae.engine.errors import EngineError, WorkerDied
-from pydra_vae.engine.parcel import Box, Parcel
+from pydra_vae.engine.parcel import GRACE, Box, Parcel
 from pydra_vae.engine.remote import RemoteWorker, needs_device
 from pydra_vae.engine.squeue import ENDED, TAKEN_AWAY, Ended, Queue, check_arguments, check_commands
 from pydra_vae.engine.worker import current_label, tidy_up_after
@@ -29,8 +29,6 @@ MAX_JOBS = 100
 RESUBMIT = 3
 # Seconds between two looks for an answer; more of them where many jobs are looked after.
 POLL, SHARE = 0.5, 0.02
-# Seconds that a network folder may take to show what another machine wrote.
-GRACE = 15.0
 # Seconds between two lines on how long the queue is.
 SAY = 60.0
 SCRIPT, LOG = "job.sh", "slurm-%j.out"
@@ -204,7 +202,11 @@ def _failed(code: str) -> str:
 
     >>> _failed("0:9"), _failed("1:0")
     ('was killed by signal 9; its node may have run out of memory', 'failed with exit status 1')
+    >>> _failed("0:53")
+    'could not write its log into the work folder. Is that folder the same on all nodes?'
     """
+    if code == "0:53":  # what slurmstepd says where the file of --output cannot be made
+        return "could not write its log into the work folder. Is that folder the same on all nodes?"
     status, _, signal = code.partition(":")
     if signal not in ("", "0"):
         return f"was killed by signal {signal}" + ("; its node may have run out of memory" if signal == "9" else "")

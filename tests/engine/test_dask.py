@@ -155,6 +155,18 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
+def test_a_work_folder_that_workers_do_not_see(tmp_path, monkeypatch):
+    from pydra_vae.engine import elsewhere
+    from pydra_vae.engine.errors import WorkerDied
+    from pydra_vae.engine.parcel import Box
+
+    monkeypatch.setattr(elsewhere, "GRACE", 0.0)
+    with pytest.raises(WorkerDied, match=r"does not see .*there: the work folder must be the same") as caught:
+        elsewhere.check_seen(Box(tmp_path / "there"))
+    assert not caught.value.started  # no step would fare better: the run ends
+    elsewhere.check_seen(Box.new(tmp_path))
+
+
 @pytest.mark.parametrize("who", ["nobody", "another program", "nonsense"])
 def test_no_scheduler_at_the_address(go, toys, monkeypatch, who):
     """Told in one line after a while; the dashboard's address answers, but not as a scheduler."""
