@@ -19,6 +19,7 @@ from pydra_vae.workflows.program import say
 
 FLOAT = 4  # bytes of a float32
 PYTHON = 0.5e9  # a worker process with torch and nothing read yet
+PAGE = 0.8e6  # a report with its figures
 TORCH_FIT = 0.3e9  # what a fit takes beside its data and weights
 
 
@@ -65,7 +66,7 @@ def finn_cost(sizes: list[tuple[int, int]], n_fits: int = 1, analyses: list[str]
     for n_voxels, n_frames in sizes:
         matrix = n_voxels * n_frames * FLOAT
         models = n_fits * n_frames * 5e3  # lk and dense hold 600 hidden units a frame, twice
-        maps = n_voxels * 600  # tables of voxels, latent maps, pages
+        maps = n_voxels * 600 + PAGE  # tables of voxels, latent maps
         work += matrices * matrix + models + maps
         output += 1.1 * matrix + n_frames * 5e3 + maps
         largest = max(largest, matrix)
@@ -84,11 +85,23 @@ def motor_cost(n_recordings: int, n_frames: int, n_vertices: int, n_fits: int, n
     return Cost(1.05 * work + distances, output, PYTHON + TORCH_FIT + 40 * series)
 
 
-def structural_cost(n_images: int, n_grid: int, n_voxels: int, n_fits: int, written: bool = False) -> Cost:
-    """The cost of structural: images of `n_grid` voxels, `n_voxels` of them in the mask; `written`: reconstructions."""
+def structural_cost(
+    n_images: int, n_grid: int, n_voxels: int, n_fits: int, n_trials: int = 0, written: bool = False
+) -> Cost:
+    """The cost of structural.
+
+    Parameters
+    ----------
+    n_images, n_grid, n_voxels : int
+        Images, voxels of their grid, and those of them in the mask.
+    n_fits, n_trials : int
+        Models that are delivered, and those of a search, which stay in the work folder.
+    written : bool
+        Whether reconstructions of all images are delivered.
+    """
     matrix = n_images * n_voxels * FLOAT
     model = n_voxels * 1050  # conv-dense: 256 hidden units
-    work = n_images * (n_grid * FLOAT + 5e3) + matrix * (1.1 + 2 * written) + n_fits * 1.2 * model
+    work = n_images * (n_grid * FLOAT + 5e3) + matrix * (1.1 + 2 * written) + (n_fits + n_trials) * 1.2 * model
     output = n_fits * 1.1 * model + 300 * n_voxels * FLOAT + matrix * written + n_images * 2e3
     return Cost(work, output, PYTHON + TORCH_FIT + 6e3 * n_voxels + 0.2 * matrix)
 

@@ -35,7 +35,7 @@ from pydra_vae.workflows.finn_inputs import (
 from pydra_vae.workflows.finn_outputs import Delivery, analysis_targets, plan_files, targets
 from pydra_vae.workflows.finn_parts import latent_dim_of
 from pydra_vae.workflows.finn_science import OUTPUTS as ANALYSES
-from pydra_vae.workflows.finn_science import SubjectScience
+from pydra_vae.workflows.finn_science import SubjectScience, n_further_fits
 from pydra_vae.workflows.needs import finn_needs, prepare_for
 from pydra_vae.workflows.program import check_device, program, running, say, say_all, work_dir
 from pydra_vae.workflows.repeat import Repeat, repeat_of
@@ -126,13 +126,14 @@ def participant(
         dry_run(plans, voxels, output, {p.label: possible_analyses(p, analyses, given, console) for p in plans}, given)
         return 1 if problems else 0
 
-    for plan in plans:
-        science_inputs(plan, options)  # refuses what is missing before anything is computed
+    # refuses what is missing before anything is computed
+    given, *_ = [science_inputs(plan, options) for plan in plans]
     dataset = {dataset_label(options.derivatives): options.derivatives}
     describe_dataset(output, "finn", dataset)
     if repeat is not None:
         repeat.write(output)
-    prepare_for(finn_needs(plans, analyses, options.split), options, output, console, RECIPE)
+    n_fits = 1 + (options.split == "both") + n_further_fits(analyses, given["sizes"], given["divergence"])
+    prepare_for(finn_needs(plans, analyses, n_fits), options, output, console, RECIPE)
     parameters = {plan.label: all_parameters(options, plan) for plan in plans}
     sources = [path for path in (options.mean_image, options.model) if path is not None]
     delivery = {

@@ -6,6 +6,7 @@ one of them. All give tidy tables, which the group level gathers.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -289,6 +290,20 @@ def SubjectScience(
 def sweep_points(seed: int, sizes: list[int] | tuple[int, ...] = SIZES, seeds: int = 2) -> list[Point]:
     """Latent sizes × seeds, the first seed being the subject's own."""
     return grid(latent_dim=sorted(set(sizes)), seed=[seed + i for i in range(seeds)])
+
+
+def n_further_fits(analyses: Collection[str], sizes: Mapping[str, Any], divergence: Mapping[str, Any]) -> int:
+    """How many models a subject's analyses fit beside its own, those that some share counted once more.
+
+    >>> n_further_fits(["latents", "sweep", "reliability"], {"sizes": [2, 9], "seeds": 1}, {})
+    4
+    """
+    counts = {
+        "sweep": len(sweep_points(0, **sizes)),
+        "kl": len(divergence_points(0, 1, **divergence)),
+        "reliability": 2,  # of one half, and of the surrogate
+    }
+    return sum(n for name, n in counts.items() if name in analyses)
 
 
 def divergence_points(

@@ -13,9 +13,9 @@ from pydra_vae.bids.plan import SubjectPlan
 from pydra_vae.bids.recordings import Recording
 from pydra_vae.bids.volumes import Volume
 from pydra_vae.workflows.costs import Cost, finn_cost, motor_cost, say_cost, structural_cost
-from pydra_vae.workflows.program import within_memory, work_dir
+from pydra_vae.workflows.program import say, within_memory, work_dir
 
-IN_MASK = 0.3  # share of a template's grid that a brain or grey matter mask holds, at most
+IN_MASK = 0.4  # share of a template's grid that a brain or grey matter mask holds, at most
 
 
 def prepare_for(cost: Cost | None, options: argparse.Namespace, output: Path, console: Console, recipe: str) -> None:
@@ -23,17 +23,19 @@ def prepare_for(cost: Cost | None, options: argparse.Namespace, output: Path, co
     if cost is not None:
         say_cost(cost, work_dir(options), output, console, recipe)
         within_memory(options, cost, console, recipe)
+    elif options.mem_gb is not None:
+        say(console, recipe, "--mem bounds nothing here: what a process needs is not known; give --n-procs", "yellow")
 
 
-def finn_needs(plans: Sequence[SubjectPlan], analyses: Sequence[str], split: str | None) -> Cost | None:
-    """The cost of finn's subjects; voxels are counted for one, as all are masked alike."""
+def finn_needs(plans: Sequence[SubjectPlan], analyses: Sequence[str], n_fits: int) -> Cost | None:
+    """The cost of finn's subjects, each with `n_fits` models; voxels are counted for one, as all are masked alike."""
     for plan in plans:
         try:
             n_voxels, _ = plan.count_voxels()
         except (ValueError, OSError):  # its own step will tell
             continue
         sizes = [(n_voxels, sum(one.n_frames)) for one in plans]
-        return finn_cost(sizes, 2 if split == "both" else 1, list(analyses))
+        return finn_cost(sizes, n_fits, list(analyses))
     return None
 
 
@@ -61,7 +63,7 @@ def motor_needs(
 
 
 def structural_needs(
-    volumes: Sequence[Volume], n_fits: int, resolution: float | None = None, written: bool = False
+    volumes: Sequence[Volume], n_fits: int, n_trials: int = 0, resolution: float | None = None, written: bool = False
 ) -> Cost | None:
     """The cost of a structural study; the mask is not known yet, and taken to be large."""
     if not volumes or volumes[0].header is None:
@@ -70,4 +72,4 @@ def structural_needs(
     n_grid = math.prod(header.shape)
     if resolution is not None:
         n_grid = round(n_grid * math.prod(header.voxel_sizes) / resolution**3)
-    return structural_cost(len(volumes), n_grid, round(IN_MASK * n_grid), n_fits, written)
+    return structural_cost(len(volumes), n_grid, round(IN_MASK * n_grid), n_fits, n_trials, written)

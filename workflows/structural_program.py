@@ -101,7 +101,8 @@ def study(
         return 1 if found.problems else 0
     if repeat is not None:
         repeat.write(output)
-    cost = structural_needs(found.volumes, len(running_study.fits), options.resolution, options.reconstructions)
+    volumes, n_fits = [*found.volumes, *found.second], (len(running_study.fits), running_study.n_trials)
+    cost = structural_needs(volumes, *n_fits, options.resolution, options.reconstructions)
     prepare_for(cost, options, output, console, RECIPE)
     running_study.how |= running(options, console)
     return running_study.run(report)

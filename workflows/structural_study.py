@@ -37,8 +37,8 @@ from pydra_vae.workflows.structural_inputs import (
     NETWORKS_DIM,
     NETWORKS_STEPS,
     all_parameters,
+    chosen_fits,
     given_options,
-    main_fit,
     seed_of,
     split_seed_of,
 )
@@ -50,7 +50,7 @@ from pydra_vae.workflows.structural_parts import VolumeData
 from pydra_vae.workflows.structural_search import (
     axes_of,
 )
-from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit, fits_of
+from pydra_vae.workflows.structural_specs import FAMILY, VolumeFit
 from pydra_vae.workflows.structural_trials import SEARCHED_BY_DEFAULT, Trials
 
 RECIPE = "structural"
@@ -90,7 +90,7 @@ class Study(Trials):
         self.networks = {f"networks {runs.label}": runs for runs in networks}
         self.given = given_options(options)
         self.seed = seed_of(options)
-        self.fits = fits_of(main_fit(options), options.compare or ["losses"])
+        self.fits = chosen_fits(options)
         self.skipped |= found.skipped
         self.models: dict[str, Any] = {}
         self.analyses: dict[str, Any] = {}

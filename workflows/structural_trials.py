@@ -46,6 +46,13 @@ class Trials(Passes):
         """The fit that is analysed."""
         return self.fits[0]
 
+    @property
+    def n_trials(self) -> int:
+        """How many models a search will fit."""
+        if self.options.search == "grid":
+            return len(grid_points(self.options.search_over or SEARCHED_BY_DEFAULT))
+        return (self.options.trials or TRIALS) if self.options.search else 0
+
     def model(self, fit: VolumeFit) -> VolumeModel:
         """The workflow of a fit."""
         raise NotImplementedError

@@ -40,7 +40,7 @@ def test_what_is_there_already_needs_no_more_room(tmp_path, monkeypatch):
     [
         (finn_cost([(8959, 1310)] * 3, 20, ["reliability", "samples"]), 1395, 182),
         (motor_cost(46, 284, 11960, 11, 20, 8), 782, 72),
-        (structural_cost(796, 21000, 8500, 13), 304, 78),
+        (structural_cost(796, 21000, 8500, 6, 7), 304, 78),
     ],
     ids=["finn", "motor", "structural"],
 )
