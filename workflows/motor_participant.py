@@ -25,6 +25,7 @@ from pydra_vae.engine import graph
 from pydra_vae.tasks.encode_factors import EncodeFactors
 from pydra_vae.tasks.prepare_surface import PrepareSurface
 from pydra_vae.tasks.write_factors import WriteFactors
+from pydra_vae.workflows.motor_inputs import given_options
 from pydra_vae.workflows.motor_outputs import Delivery, slug, targets
 from pydra_vae.workflows.motor_specs import Vae
 from pydra_vae.workflows.motor_study import RECIPE, Study
@@ -51,8 +52,10 @@ class Fitted:
     config: Path
     made: Mapping[str, Any] = field(repr=False)
 
-    def unlike(self, n_frames: int, t_r: float, prepare: Mapping[str, Any]) -> str | None:
-        """What of the recordings is not as the model's were."""
+    def unlike(self, recording: Recording, options: argparse.Namespace) -> str | None:
+        """What of the recordings, all like this one, is not as the model's were."""
+        prepare = filled(PrepareSurface, given_options(options)["prepare"])
+        n_frames, t_r = recording.n_frames - prepare["dummy_scans"], recording.t_r
         if n_frames != self.made["n_frames"]:
             return f"its recordings have {self.made['n_frames']} frames and these {n_frames}"
         was_t_r = self.made.get("RepetitionTime", t_r)
@@ -112,6 +115,7 @@ class Participants(Study):
     def __init__(self, options: argparse.Namespace, console: Console, recordings: list[Recording], output: Path):
         super().__init__(options, console, recordings, output, ([], []))
         self.n_tables = 0
+        self.refused: list[str] = []
 
     def run(self, report: Mapping[str, Any], problems: Mapping[str, str]) -> int:
         """All passes; returns the exit status."""
@@ -132,15 +136,14 @@ class Participants(Study):
 
     def _usable(self, models: list[Fitted]) -> list[Fitted]:
         """Models of this region, length and preparation; why not the others is said once, and raises the status."""
-        prepare = filled(PrepareSurface, self.given["prepare"])
         first = self.recordings[0]
-        timing = first.n_frames - prepare["dummy_scans"], first.t_r
         reasons = {
-            fitted.model.label: self._other_region(fitted) or fitted.unlike(*timing, prepare) for fitted in models
+            fitted.model.label: self._other_region(fitted) or fitted.unlike(first, self.options) for fitted in models
         }
         for reason in dict.fromkeys(why for why in reasons.values() if why):
             labels = [label for label, why in reasons.items() if why == reason]
             say(self.console, RECIPE, f"no factors of {', '.join(labels)} in {self.output}: {reason}; {AGAIN}")
+            self.refused += labels
             self.status = max(self.status, 1)
         return [fitted for fitted in models if reasons[fitted.model.label] is None]
 
@@ -186,3 +189,5 @@ class Participants(Study):
         if n_models:
             told += f"; {self.n_tables} table(s) of factors delivered in {self.output}"
         self.console.print(told, markup=False, soft_wrap=True)
+        if self.refused:
+            say(self.console, RECIPE, f"no factors of {', '.join(self.refused)}, see the top")

@@ -121,12 +121,11 @@ def participant(
     n_vertices = check_study(recordings, options, 1)
     if options.dry_run:
         _say_recordings(recordings)
-        models = fitted_models(output)
-        print(
-            "\n".join(f"encodes with {one.model.label}" for one in models) or f"{output} holds no models to encode with"
-        )
+        unlike = {one.model.label: one.unlike(recordings[0], options) for one in fitted_models(output)}
+        told = [f"no factors of {label}: {why}" if why else f"encodes with {label}" for label, why in unlike.items()]
+        print("\n".join(told) or f"{output} holds no models to encode with")
         print("nothing was run (--dry-run)")
-        return 1 if problems else 0
+        return 1 if problems or any(unlike.values()) else 0
     if repeat is not None:
         repeat.write(output)
     prepare_for(motor_needs(recordings, n_vertices), options, output, console, RECIPE)

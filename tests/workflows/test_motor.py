@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pydra_vae.bids.recordings import Recording
 from pydra_vae.cli import main
+from pydra_vae.options.motor import motor_parser
 from pydra_vae.workflows.motor_outputs import slug
 from pydra_vae.workflows.motor_participant import Fitted, fitted_models
 from pydra_vae.workflows.motor_specs import Vae
@@ -90,13 +92,6 @@ def test_a_dry_run_reads_headers_only(motor_demo, motor, tmp_path):
     assert "fits TI-VAE-S k=8 beta=1 seed=42" in done.stdout
     assert "16 fits, and 20 ICA and PCA, of 12 recordings of 12 persons" in done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_command_finds_the_recipe(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["motor", "--help"])
-    assert stop.value.code == 0
-    assert "pydra-vae motor DATA OUTPUT [options]" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -187,21 +182,24 @@ def test_dry_run_names_the_models(encoded, group_output, motor_demo, capsys):
     assert main(["motor", *map(str, arguments)]) == 0
     said = capsys.readouterr().out
     assert "sub-990002: 284 frames" in said and "encodes with TI-VAE-S k=8 beta=1 seed=42" in said
+    assert main(["motor", *map(str, arguments), "--dummy-scans", "4"]) == 1
+    assert "no factors of TI-VAE-S k=8 beta=1 seed=42: its recordings have 284 frames" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("n_frames", "t_r", "prepare", "reason"),
+    ("n_frames", "t_r", "options", "reason"),
     [
-        (284, 0.7200001, PREPARED, None),  # as a header's float32 may have it
-        (200, 0.72, PREPARED, "its recordings have 284 frames and these 200"),
-        (284, 1.0, PREPARED, "its recordings have a repetition time of 0.72 s and these 1 s"),
-        (284, 0.72, PREPARED | {"high_pass": 0.02}, "its recordings were prepared with high_pass 0.01 (not 0.02)"),
+        (284, 0.7200001, [], None),  # as a header's float32 may have it
+        (200, 0.72, [], "its recordings have 284 frames and these 200"),
+        (284, 1.0, [], "its recordings have a repetition time of 0.72 s and these 1 s"),
+        (284, 0.72, ["--high-pass", "0.02"], "its recordings were prepared with high_pass 0.01 (not 0.02)"),
     ],
 )
-def test_why_a_model_is_refused(tmp_path, n_frames, t_r, prepare, reason):
-    model = Vae("β-VAE-S", "", 8, 2.0, 42)
+def test_why_a_model_is_refused(tmp_path, n_frames, t_r, options, reason):
     made = {"n_frames": 284, "RepetitionTime": 0.72, "Parameters": {"PrepareSurface": PREPARED}}
-    assert Fitted(model, tmp_path, tmp_path, made).unlike(n_frames, t_r, prepare) == reason
+    fitted = Fitted(Vae("β-VAE-S", "", 8, 2.0, 42), tmp_path, tmp_path, made)
+    recording = Recording("sub-01", "sub-01", (), "hcp", {}, n_frames=n_frames, t_r=t_r)
+    assert fitted.unlike(recording, motor_parser().parse_args(options)) == reason
 
 
 def test_models_are_known_by_what_they_say_of_themselves(tmp_path):

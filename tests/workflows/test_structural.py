@@ -139,13 +139,6 @@ def test_a_dry_run_reads_headers_and_tables_only(structural_demo, structural, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_finds_the_recipe(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["structural", "--help"])
-    assert stop.value.code == 0
-    assert "pydra-vae structural DATA OUTPUT [options]" in capsys.readouterr().out
-
-
 @pytest.mark.slow
 def test_a_killed_fit_resumes_to_the_uninterrupted_result(structural_demo, structural):
     folder, _ = structural_demo
