@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pydra_vae.cli import main
 from pydra_vae.workflows.structural_outputs import TABLES
 
 FITS = ("KL β 10", "KL β 1", "MMD λ 2000", "DSSIM, KL β 10", "MSE + DSSIM, KL β 10", "KL β 10000")
