@@ -1,8 +1,8 @@
 """The configuration that repeats a run, written beside its outputs: ``OUTPUT/code/finn_participant.toml``.
 
 ``pydra-vae finn --config OUTPUT/code/finn_participant.toml`` does the same again, and computes nothing while the work
-folder is there. BIDS keeps the folder ``code/`` for such files. It is that of a level's latest run: of the jobs of an array,
-which take some subjects each, the last one to start.
+folder is there. BIDS keeps the folder ``code/`` for such files. It is that of a level's latest run: of the jobs of an
+array, which take some subjects each, the last one to start.
 """
 
 from __future__ import annotations
