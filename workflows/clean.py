@@ -82,7 +82,7 @@ def clean(options: argparse.Namespace, console: Console) -> int:
     stay = [one for one in found if one not in done]
     verb = "would be deleted (--dry-run)" if options.dry_run else "deleted"
     if left:
-        console.print(f"notes of {len(left)} jobs of runs that are gone {verb}")
+        console.print(f"notes of {len(left)} job(s) of runs that are gone {verb}")
     if not options.dry_run:
         leftovers.remove(left)
     console.print(f"{len(done)} results, {_size(done)}, {verb}; {len(stay)}, {_size(stay)}, stay")

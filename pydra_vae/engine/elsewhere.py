@@ -171,6 +171,7 @@ def kept_main(connection: int, lifeline: int):
 
 
 _idle: list[tuple[float, Kept]] = []
+_timer: threading.Timer | None = None
 _guard = threading.Lock()
 
 
@@ -210,9 +211,7 @@ def compute(parcel: Parcel, is_wanted: Callable[[], bool], **claim) -> list[Repl
         raise
     with _guard:
         _idle.append((time.monotonic(), process))
-    timer = threading.Timer(IDLE + 1, let_go, (IDLE,))
-    timer.daemon = True
-    timer.start()
+        _watch()
     return answered if isinstance(answered, list) else [answered] * len(parcel.folders)
 
 
@@ -226,6 +225,23 @@ def _take(parcel: Parcel) -> Kept:
     for _, other in others:
         other.kill()
     return found or Kept(parcel)
+
+
+def _watch():
+    """See to it that idle processes end one day; one thread for all, to be started under the guard."""
+    global _timer
+    if _timer is None and _idle:
+        _timer = threading.Timer(IDLE + 1, _sweep)
+        _timer.daemon = True
+        _timer.start()
+
+
+def _sweep():
+    global _timer
+    let_go(IDLE)
+    with _guard:
+        _timer = None
+        _watch()
 
 
 def let_go(idle_for: float = 0.0):

@@ -136,7 +136,7 @@ class SlurmWorker(RemoteWorker):
         log = str(box.folder).replace("%", "%%") + f"/{LOG}"
         ours = [f"--job-name={name}", f"--output={log}", "--open-mode=append"]
         try:
-            number = await self._queue.submit([*ours, *arguments], script)
+            number = await self._queue.submit(ours, arguments, script, self._say_full)
         except EngineError as error:
             raise WorkerDied(str(error), started=False) from error
         self._own.add(number)
@@ -183,6 +183,12 @@ class SlurmWorker(RemoteWorker):
         else:
             return
         self._said = time.monotonic()
+
+    def _say_full(self, said: str):
+        if time.monotonic() - self._said > SAY:
+            self._said = time.monotonic()
+            waits = f"waiting, {_jobs(sorted(self._own))} there" if self._own else "waiting"
+            self.observer.message(f"Slurm takes no more jobs for now ({said.splitlines()[0]}); {waits}")
 
     def _free(self, box: Box, jobs: list[Job]):
         if claimed := box.claimed():

@@ -7,12 +7,13 @@ only where both have forgotten a job.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +27,17 @@ ENDED = {
 # Taken away through no fault of the job: worth another submission.
 TAKEN_AWAY = {"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"}
 # What sbatch says when a later try may succeed.
-BUSY = re.compile(
-    r"timed out|temporarily|Unable to contact|Connection (refused|reset)|"
-    r"(QOS|Assoc)\w*Max\w*Limit|job submit limit|too many",
-    re.IGNORECASE,
-)
+BUSY = re.compile(r"timed out|temporarily|Unable to contact|Connection (refused|reset)|too many", re.IGNORECASE)
 TRIES, PAUSE = 8, 2.0
+# What it says when one has as many jobs as one may have. Where it does not name the limit, the job may be too big:
+# then it tells whether it has taken such jobs before.
+LIMIT = re.compile(r"(QOS|Assoc)\w*Limit", re.IGNORECASE)
+POLICY = re.compile(r"job submit limit", re.IGNORECASE)
+FULL_PAUSE = 20.0
+# Submissions at a time: a controller serves everybody.
+AT_ONCE = 4
+# Seconds for a submission to end after ^C, so that its job can be cancelled.
+LAST = 5.0
 # Seconds between two looks at the queue: at first, and when nothing has changed for long.
 SOON, LATE = 1.0, 15.0
 # Options of sbatch that would part a job from its script, its log or its answer.
@@ -76,10 +82,24 @@ class Queue:
         self._asked = self._changed = float("-inf")
         self._asking: asyncio.Task | None = None
         self._cluster: str | None = None
+        self._accepted: set[tuple[str, ...]] = set()
+        self._submitting = asyncio.Semaphore(AT_ONCE)
         self.problem = ""
 
-    async def submit(self, arguments: Sequence[str], script: Path) -> str:
+    async def submit(
+        self, ours: Sequence[str], given: Sequence[str], script: Path, tell: Callable[[str], None] = lambda text: None
+    ) -> str:
         """Submit a script.
+
+        Parameters
+        ----------
+        ours : sequence of str
+            Arguments of this job alone.
+        given : sequence of str
+            Those that the user gave, for all jobs of its kind.
+        script : Path
+        tell : callable
+            Takes what Slurm says when it accepts no more jobs for now.
 
         Returns
         -------
@@ -89,18 +109,42 @@ class Queue:
         Raises
         ------
         EngineError
-            If Slurm refuses; a busy one, or a limit on the number of jobs, is waited for.
+            If Slurm refuses. A limit on the number of jobs is waited for, a controller that is busy for a minute.
         """
-        command = ["sbatch", "--parsable", *arguments, str(script)]
-        for left in reversed(range(TRIES)):
-            code, out, err = await command_output(*command)
-            if code == 0 and (found := re.match(r"\d+", out.strip())):
+        command = ["sbatch", "--parsable", *ours, *given, str(script)]
+        tries = 0
+        while True:
+            number, said = await self._submitted(command)
+            if number:
                 self._changed = time.monotonic()
-                return found.group()
-            if not left or not BUSY.search(err):
-                break
-            await asyncio.sleep(PAUSE * (TRIES - left))
-        raise EngineError(f"sbatch refused a job: {err.strip() or out.strip()}\nThe command was: {' '.join(command)}")
+                self._accepted.add(tuple(given))
+                return number
+            if self._is_full(said, tuple(given)):
+                tell(said)
+                await asyncio.sleep(FULL_PAUSE)
+                continue
+            tries += 1
+            if tries == TRIES or LIMIT.search(said) or not (BUSY.search(said) or POLICY.search(said)):
+                raise EngineError(f"sbatch refused a job: {said}\nThe command was: {' '.join(command)}")
+            await asyncio.sleep(PAUSE * tries)
+
+    def _is_full(self, said: str, given: tuple[str, ...]) -> bool:
+        named = [found.group() for found in LIMIT.finditer(said)]
+        if named:
+            return any("submit" in name.lower() for name in named)
+        return bool(POLICY.search(said)) and given in self._accepted
+
+    async def _submitted(self, command: Sequence[str]) -> tuple[str, str]:
+        """The job's number, or "" and what was said; a job that nobody waits for any more is cancelled."""
+        async with self._submitting:
+            asked = asyncio.ensure_future(command_output(*command))
+            try:
+                return _number(await asyncio.shield(asked))
+            except asyncio.CancelledError:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    number, _ = _number(await asyncio.wait_for(asked, LAST))
+                    self.cancel([number] if number else [])
+                raise
 
     async def cluster(self) -> str:
         """What the cluster calls itself: another one's jobs may have the same numbers."""
@@ -158,6 +202,12 @@ class Queue:
                 raise EngineError(f"jobs could not be cancelled: {error}; do so with: {' '.join(command)}") from error
 
 
+def _number(answer: tuple[int, str, str]) -> tuple[str, str]:
+    code, out, err = answer
+    found = re.match(r"\d+", out.strip()) if code == 0 else None
+    return (found.group() if found else ""), err.strip() or out.strip()
+
+
 def check_commands():
     """Refuse a machine without Slurm."""
     missing = [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]
@@ -188,7 +238,12 @@ async def command_output(*command: str) -> tuple[int, str, str]:
         )  # fmt: skip
     except OSError as error:
         return 127, "", str(error)
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
     return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
 

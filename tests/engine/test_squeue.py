@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +44,7 @@ def fake(tmp_path, monkeypatch):
     for module, name, seconds in ((slurm, "GRACE", 0.5), (slurm, "POLL", 0.1), (squeue, "SOON", 0.1)):
         monkeypatch.setattr(module, name, seconds)
     monkeypatch.setattr(squeue, "PAUSE", 0.01)
+    monkeypatch.setattr(squeue, "FULL_PAUSE", 0.01)
     return folder
 
 
@@ -87,11 +90,64 @@ def test_refused_by_sbatch(fake, toys, tmp_path):
         go(toys.Copy(text="a"), tmp_path / "work", sbatch_args="--partition=x")
 
 
-def test_a_busy_controller_and_a_full_queue_are_waited_for(fake, toys, tmp_path):
-    script = (fake / "sbatch").read_text()
-    busy = 'if [ ! -f "$F/asked" ]; then touch "$F/asked"; echo "QOSMaxSubmitJobPerUserLimit" >&2; exit 1; fi\n'
-    (fake / "sbatch").write_text(script.replace("\nnumber=", f"\n{busy}number=", 1))
+FULL = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size "
+FULL += "and/or time limits)"
+
+
+def refuses(folder, said, times):
+    """The first submissions after as many as `times` says."""
+    script = (folder / "sbatch").read_text()
+    refusal = f"""
+tries=$(($(cat "$F/tries" 2> /dev/null || echo 0) + 1)); echo $tries > "$F/tries"
+if [ $tries -ge {times[0]} ] && [ $tries -le {times[1]} ]; then echo "{said}" >&2; exit 1; fi
+"""
+    (folder / "sbatch").write_text(script.replace("\nnumber=", f"{refusal}number=", 1))
+
+
+@pytest.mark.parametrize("said", ["Unable to contact slurm controller", "QOSMaxSubmitJobPerUserLimit"])
+def test_a_busy_controller_and_a_full_queue_are_waited_for(fake, toys, tmp_path, said):
+    refuses(fake, said, (1, 1))
     assert go(toys.Copy(text="a"), tmp_path / "work").exit_code == 0
+
+
+def test_a_limit_on_jobs_is_waited_for_as_long_as_it_takes(fake, toys, tmp_path, monkeypatch):
+    """Slurm's words for it also tell of jobs that are too big; one like it was taken before."""
+    monkeypatch.setattr(squeue, "AT_ONCE", 1)
+    refuses(fake, FULL, (2, 2 + 2 * squeue.TRIES))
+    tasks = {str(n): toys.Copy(text=str(n)) for n in range(2)}
+    assert run(tasks, work_dir=tmp_path / "work", worker="slurm").exit_code == 0
+
+
+def test_a_full_queue_is_told_once_a_minute(fake):
+    told = []
+    worker = slurm.SlurmWorker(observer=SimpleNamespace(message=told.append))
+    worker._said = float("-inf")
+    for _ in range(2):
+        worker._say_full("sbatch: error: QOSMaxSubmitJobPerUserLimit\nmore")
+    assert told == ["Slurm takes no more jobs for now (sbatch: error: QOSMaxSubmitJobPerUserLimit); waiting"]
+
+
+@pytest.mark.parametrize(("said", "tries"), [("QOSMaxWallDurationPerJobLimit", 1), (FULL, squeue.TRIES)])
+def test_a_job_that_is_too_big_ends_the_run(fake, toys, tmp_path, said, tries):
+    refuses(fake, said, (1, 99))
+    with pytest.raises(EngineError, match=f"sbatch refused a job: {re.escape(said)}"):
+        go(toys.Copy(text="a"), tmp_path / "work")
+    assert int((fake / "tries").read_text()) == tries
+
+
+def test_a_job_that_is_being_submitted_at_the_end_is_cancelled(fake):
+    """^C while a hundred jobs are on their way."""
+    (fake / "sbatch").write_text("#!/bin/sh\nsleep 0.3; echo 7\n")
+
+    async def submit_and_stop():
+        asked = asyncio.ensure_future(squeue.Queue().submit([], [], fake / "script"))
+        await asyncio.sleep(0.1)
+        asked.cancel()
+        await asyncio.wait([asked])
+        assert asked.cancelled()
+
+    asyncio.run(submit_and_stop())
+    assert (fake / "cancelled").read_text().split() == ["--quiet", "7"]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_what_dead_runs_left_of_a_cluster_s_jobs_goes(work, left, capsys):
     capsys.readouterr()
     assert main([str(work)]) == 0
     said = capsys.readouterr().err.replace("\n", " ")
-    assert "notes of 2 jobs of runs that are gone deleted" in said and f"on login2 still needs {strange}" in said
+    assert "notes of 2 job(s) of runs that are gone deleted" in said and f"on login2 still needs {strange}" in said
     assert not dead.exists() and not unsubmitted.exists()
     assert sorted(path.name for path in (work / "remote").iterdir()) == sorted(["python-2.json", strange.name])
 
