@@ -23,7 +23,8 @@ _SHOWN = 5
 DESCRIPTION = """\
 Delete those results in a work folder that no run can find any more, because a step's code was edited, an input
 changed or was deleted, or a run was interrupted before a fit's first checkpoint. Results of other parameters
-stay: a run with these finds them. Whatever is deleted is computed again where it is needed; outputs are not touched.
+stay: a run with these finds them. Notes that killed runs left of a cluster's jobs go too. Whatever is deleted is
+computed again where it is needed; outputs are not touched.
 
 Run your recipe first: what it then finds or computes is within reach. Results of steps of your own that
 cannot be imported where clean runs (those of a script, or outside PYTHONPATH) stay.
