@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pydra_vae.bids.derivatives import check_output
+from pydra_vae.bids.derivatives import check_output, deliver
 from pydra_vae.engine.runner import run
 from pydra_vae.tasks.simulate_structural import SimulateStructural
 from pydra_vae.workflows.program import copy_tree, running
@@ -77,7 +77,9 @@ def _fill_in(options: argparse.Namespace, made: Any) -> None:
     options.analyses = options.analyses or ["all"]
     options.second = options.second or SECOND
     options.atlas = options.atlas or options.data / Path(made.atlas).relative_to(made.data)
-    options.networks_atlas = options.networks_atlas or Path(made.networks_truth)
+    if options.networks_atlas is None:
+        options.networks_atlas = options.data / "desc-truth_networks.nii.gz"
+        deliver(Path(made.networks_truth), options.networks_atlas)
     options.networks_steps = options.networks_steps or steps
 
 
